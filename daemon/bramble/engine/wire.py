@@ -1,0 +1,219 @@
+"""Every message that crosses between the daemon and the engine process, and how one is framed.
+
+A frame is a 4-byte big-endian length and one msgpack value: a tagged struct from the unions below, nothing else.
+"""
+
+import struct
+from typing import Literal
+
+import msgspec
+
+FRAME_LIMIT = 64 * 1024 * 1024
+"""Largest accepted frame in bytes; either side treats a longer one as a broken peer."""
+
+_HEADER = struct.Struct(">I")
+HEADER_SIZE = _HEADER.size
+
+
+class Turn(msgspec.Struct, frozen=True):
+    """One message of a conversation as the chat template sees it."""
+
+    role: Literal["system", "user", "assistant", "tool"]
+    content: str
+
+
+class Sampling(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How the next token is drawn; defaults are llama-server's. `seed` None draws a fresh one."""
+
+    temperature: float = 0.8
+    top_k: int = 40
+    top_p: float = 0.95
+    min_p: float = 0.05
+    repeat_penalty: float = 1.0
+    frequency_penalty: float = 0.0
+    presence_penalty: float = 0.0
+    seed: int | None = None
+
+
+# ── daemon → engine ──────────────────────────────────────────────────────────────────────────────
+
+
+class Load(msgspec.Struct, frozen=True, tag=True):
+    """First message: open this model. `context` is in tokens shared by all slots, `batch` the most tokens of one step.
+
+    `threads` 0 means every core this process may run on; `name` is what people call the model, empty for its own name.
+    """
+
+    model: str
+    context: int
+    slots: int
+    threads: int
+    batch: int
+    max_step_ms: int
+    name: str = ""
+
+
+class Generate(msgspec.Struct, frozen=True, tag=True):
+    """Answer a conversation. `max_tokens` bounds the answer; the context bounds it anyway."""
+
+    id: int
+    turns: tuple[Turn, ...]
+    max_tokens: int
+    stop: tuple[str, ...] = ()
+    sampling: Sampling = Sampling()
+
+
+class Cancel(msgspec.Struct, frozen=True, tag=True):
+    """Stop working on a request; answered by `Done(reason="cancelled")` within one step."""
+
+    id: int
+
+
+class Ping(msgspec.Struct, frozen=True, tag=True):
+    """Are you alive? Answered by `Pong` from the engine's own loop, between two steps."""
+
+    n: int
+
+
+class Shutdown(msgspec.Struct, frozen=True, tag=True):
+    """Leave now, in order."""
+
+
+# ── engine → daemon ──────────────────────────────────────────────────────────────────────────────
+
+
+class Loading(msgspec.Struct, frozen=True, tag=True):
+    """How far loading is, 0 to 1."""
+
+    fraction: float
+
+
+TemplateKind = Literal["model", "chatml"]
+
+
+class Ready(msgspec.Struct, frozen=True, tag=True):
+    """The model answers. Sizes in bytes, times in seconds, lengths in tokens."""
+
+    name: str
+    description: str
+    size: int
+    parameters: int
+    context: int
+    context_trained: int
+    slots: int
+    threads: int
+    load_seconds: float
+    template: TemplateKind
+    notes: tuple[str, ...] = ()
+
+
+class Unusable(msgspec.Struct, frozen=True, tag=True):
+    """This model cannot be used, and trying again would not help."""
+
+    message: str
+    hint: str = ""
+
+
+class Pong(msgspec.Struct, frozen=True, tag=True):
+    """Counters since the engine started; `slowest_step_ms` is the longest single step so far."""
+
+    n: int
+    steps: int
+    prompt_tokens: int
+    cached_tokens: int
+    completion_tokens: int
+    running: int
+    slowest_step_ms: float
+
+
+class Started(msgspec.Struct, frozen=True, tag=True):
+    """A request has its slot. `cached_tokens` of its `prompt_tokens` need no computing."""
+
+    id: int
+    prompt_tokens: int
+    cached_tokens: int
+
+
+class Progress(msgspec.Struct, frozen=True, tag=True):
+    """Prefill: `done` of `total` prompt tokens are computed (cached ones included)."""
+
+    id: int
+    done: int
+    total: int
+
+
+class Piece(msgspec.Struct, frozen=True, tag=True):
+    """The next characters of an answer, never half of one. `tokens` counts all tokens drawn so far."""
+
+    id: int
+    text: str
+    tokens: int
+
+
+FinishReason = Literal["stop", "length", "cancelled"]
+
+
+class Done(msgspec.Struct, frozen=True, tag=True):
+    """An answer is over. Times in milliseconds; `prefill_ms` runs from the request to its first token."""
+
+    id: int
+    reason: FinishReason
+    prompt_tokens: int
+    cached_tokens: int
+    completion_tokens: int
+    prefill_ms: float
+    decode_ms: float
+
+
+RefusalCode = Literal["context_length_exceeded", "bad_request", "internal"]
+
+
+class Refused(msgspec.Struct, frozen=True, tag=True):
+    """This one request cannot be answered; others are not affected."""
+
+    id: int
+    code: RefusalCode
+    message: str
+    prompt_tokens: int = 0
+    context: int = 0
+
+
+Event = Started | Progress | Piece | Done | Refused
+
+
+class Events(msgspec.Struct, frozen=True, tag=True):
+    """Everything that one step produced, in order, in one frame: one wake-up of the daemon a step."""
+
+    events: tuple[Event, ...]
+
+
+ToEngine = Load | Generate | Cancel | Ping | Shutdown
+ToDaemon = Loading | Ready | Unusable | Pong | Events
+
+_encoder = msgspec.msgpack.Encoder()
+_to_engine: msgspec.msgpack.Decoder[ToEngine] = msgspec.msgpack.Decoder(ToEngine)
+_to_daemon: msgspec.msgpack.Decoder[ToDaemon] = msgspec.msgpack.Decoder(ToDaemon)
+
+
+def frame(message: ToEngine | ToDaemon) -> bytes:
+    """Encode one message with its length in front."""
+    body = _encoder.encode(message)
+    return _HEADER.pack(len(body)) + body
+
+
+def body_size(header: bytes) -> int:
+    """Length in bytes of the body that follows `header`. Raises ValueError where it is past FRAME_LIMIT."""
+    (size,) = _HEADER.unpack(header)
+    if size > FRAME_LIMIT:
+        raise ValueError(f"a frame of {size} bytes is longer than the limit of {FRAME_LIMIT}")
+    return size
+
+
+def parse_to_engine(body: bytes) -> ToEngine:
+    """Decode what the daemon sent. Raises msgspec.DecodeError on anything undeclared."""
+    return _to_engine.decode(body)
+
+
+def parse_to_daemon(body: bytes) -> ToDaemon:
+    """Decode what the engine sent. Raises msgspec.DecodeError on anything undeclared."""
+    return _to_daemon.decode(body)

@@ -1,0 +1,1 @@
+"""The tests, mirroring daemon/bramble; they import each other as `tests.…`."""

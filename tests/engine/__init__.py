@@ -1,0 +1,1 @@
+"""The engine process and its supervisor, tested with the real starter model."""
