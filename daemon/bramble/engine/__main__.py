@@ -1,0 +1,74 @@
+"""The engine process: `python -m bramble.engine FD`, where FD is its end of the daemon's socketpair.
+
+It holds no secrets and opens no network; its stderr goes to the daemon's log.
+"""
+
+import ctypes
+import logging
+import os
+import signal
+import socket
+import sys
+from pathlib import Path
+
+from bramble.engine import wire
+from bramble.engine.channel import Channel
+
+PR_SET_PDEATHSIG = 1
+OUT_OF_MEMORY_FIRST = "500"
+
+
+def main() -> int:
+    """Load what the first message orders, then work until told to leave."""
+    _die_with_daemon()
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
+    channel = Channel(socket.socket(fileno=int(sys.argv[1])))
+    order = channel.receive(wait=True)[0]
+    if not isinstance(order, wire.Load):
+        return 0
+    return _serve(channel, order)
+
+
+def _serve(channel: Channel, order: wire.Load) -> int:
+    # Only now: importing the worker loads libllama and libgomp, which reads its environment once.
+    from bramble.engine.loading import CannotLoad, load
+    from bramble.engine.worker import Worker
+
+    last = -1
+
+    def progress(fraction: float) -> None:
+        nonlocal last
+        percent = int(fraction * 100)
+        if percent != last:
+            last = percent
+            channel.send(wire.Loading(fraction))
+
+    try:
+        channel.send(wire.Loading(0.0))
+        parts = load(order, progress)
+    except CannotLoad as error:
+        channel.send(wire.Unusable(error.message, error.hint))
+        return 0
+    channel.send(parts.ready)
+    Worker(channel, parts).run()
+    return 0
+
+
+def _die_with_daemon() -> None:
+    """The kernel ends the engine with its daemon, even in the middle of a step; Ctrl-C is the daemon's to handle."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    try:
+        # When memory runs out the kernel must choose the engine, not the daemon that can restart it.
+        Path("/proc/self/oom_score_adj").write_text(OUT_OF_MEMORY_FIRST)
+    except OSError:
+        logging.getLogger(__name__).warning("oom_score_adj cannot be raised here")
+    if os.getppid() == 1:
+        raise SystemExit("the daemon is gone")
+
+
+if __name__ == "__main__":
+    # Interpreter tear-down after libllama's threads buys nothing and can hang: flush and leave.
+    status = main()
+    sys.stderr.flush()
+    os._exit(status)

@@ -1,0 +1,268 @@
+"""The only file that imports llama_cpp: a typed surface over the part of its C API that the engine uses.
+
+Bytes become types here, so this is also the only file where `Any` is at home.
+"""
+
+import ctypes
+import importlib
+import importlib.util
+import logging
+import sys
+from collections import deque
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+log = logging.getLogger("bramble.engine.llama")
+
+
+def _bindings() -> Any:
+    """Import llama_cpp's raw bindings without its package.
+
+    `llama_cpp/__init__.py` pulls in numpy and 5,000 lines of chat formats: 23 MB that the engine never uses.
+    """
+    spec = importlib.util.find_spec("llama_cpp")
+    if spec is None or spec.submodule_search_locations is None:
+        raise ImportError("llama-cpp-python is not installed")
+    package = ModuleType("llama_cpp")
+    package.__path__ = list(spec.submodule_search_locations)
+    sys.modules["llama_cpp"] = package
+    return importlib.import_module("llama_cpp.llama_cpp")
+
+
+C: Any = _bindings()
+
+_LEVEL = {2: logging.DEBUG, 3: logging.WARNING, 4: logging.ERROR}
+_ERROR, _CONTINUED = 4, 5
+_complaints: deque[str] = deque(maxlen=8)
+_buffers: list[str] = []
+
+
+@C.llama_log_callback
+def _on_log(level: int, text: bytes, _user: object) -> None:
+    """Keep llama.cpp's errors (to say why a load failed) and buffer lines (to see what was repacked)."""
+    line = text.decode("utf-8", "replace").rstrip()
+    if level == _ERROR:
+        _complaints.append(line)
+    elif "buffer size" in line:
+        _buffers.append(line)
+    if level != _CONTINUED and line:
+        log.log(_LEVEL.get(level, logging.DEBUG), "%s", line)
+
+
+C.llama_log_set(_on_log, None)
+C.llama_backend_init()
+
+
+class LoadError(Exception):
+    """llama.cpp refused a model or a context; the text is its own last complaint."""
+
+
+def _complaint(fallback: str) -> str:
+    """The first thing llama.cpp complained about, without its function's name: later ones are only echoes."""
+    first = _complaints[0] if _complaints else fallback
+    return first.split(": ", 1)[-1].removeprefix("error loading model: ")
+
+
+def system_info() -> str:
+    """The CPU features the loaded kernels use, as llama.cpp prints them."""
+    return C.llama_print_system_info().decode()
+
+
+def _model_params(*, dry: bool, mmap: bool, progress: Any) -> Any:
+    params = C.llama_model_default_params()
+    params.no_alloc = dry
+    params.load_mode = C.LLAMA_LOAD_MODE_MMAP if mmap else C.LLAMA_LOAD_MODE_NONE
+    if progress is not None:
+        params.progress_callback = progress
+    return params
+
+
+def repacks(path: Path) -> bool:
+    """Whether this CPU re-tiles some of this model's weights at load; a dry run that reads no weights.
+
+    Repacked weights are a copy, so mapping the file as well would hold them twice.
+    Raises LoadError where the file cannot be read as a model.
+    """
+    _complaints.clear()
+    _buffers.clear()
+    model = C.llama_model_load_from_file(
+        bytes(path), _model_params(dry=True, mmap=False, progress=None)
+    )
+    if not model:
+        raise LoadError(_complaint("llama.cpp could not read the file"))
+    C.llama_model_free(model)
+    return any("CPU_REPACK" in line for line in _buffers)
+
+
+class Model:
+    """Weights and vocabulary of one GGUF file. `progress` is called with 0..1 while it loads."""
+
+    def __init__(self, path: Path, *, mmap: bool, progress: Callable[[float], None]) -> None:
+        def report(fraction: float, _user: object) -> bool:
+            progress(fraction)
+            return True
+
+        _complaints.clear()
+        callback = C.llama_progress_callback(report)
+        params = _model_params(dry=False, mmap=mmap, progress=callback)
+        self.pointer: Any = C.llama_model_load_from_file(bytes(path), params)
+        if not self.pointer:
+            raise LoadError(_complaint("llama.cpp could not load the file"))
+        self._vocab: Any = C.llama_model_get_vocab(self.pointer)
+        self.vocab_size: int = C.llama_vocab_n_tokens(self._vocab)
+        self.size: int = C.llama_model_size(self.pointer)
+        self.parameters: int = C.llama_model_n_params(self.pointer)
+        self.context_trained: int = C.llama_model_n_ctx_train(self.pointer)
+        self._add_bos: bool = C.llama_vocab_get_add_bos(self._vocab)
+        self.bos = self._token_text(C.llama_vocab_bos(self._vocab))
+        self.eos = self._token_text(C.llama_vocab_eos(self._vocab))
+        self._pieces: dict[int, bytes] = {}
+
+    def _token_text(self, token: int) -> str:
+        return C.llama_vocab_get_text(self._vocab, token).decode() if token >= 0 else ""
+
+    def meta(self, key: str) -> str:
+        """A scalar of the GGUF's metadata as text, empty where it is absent."""
+        size = C.llama_model_meta_val_str(self.pointer, key.encode(), None, 0)
+        if size < 0:
+            return ""
+        buffer = ctypes.create_string_buffer(size + 1)
+        C.llama_model_meta_val_str(self.pointer, key.encode(), buffer, size + 1)
+        return buffer.value.decode("utf-8", "replace")
+
+    def description(self) -> str:
+        """Architecture, size and quantization in llama.cpp's words, like `qwen2 0.5B Q4_0`."""
+        buffer = ctypes.create_string_buffer(128)
+        C.llama_model_desc(self.pointer, buffer, len(buffer))
+        return buffer.value.decode("utf-8", "replace")
+
+    def chat_template(self) -> str:
+        """The Jinja source in the GGUF, empty where it has none."""
+        source: bytes | None = C.llama_model_chat_template(self.pointer, None)
+        return source.decode("utf-8", "replace") if source else ""
+
+    def has_decoder(self) -> bool:
+        """False for models that only embed: they cannot chat."""
+        return bool(C.llama_model_has_decoder(self.pointer)) and not bool(
+            C.llama_model_has_encoder(self.pointer)
+        )
+
+    def tokenize(self, text: str) -> list[int]:
+        """Token ids of a rendered prompt; special tokens in it count, a BOS is added once where due."""
+        data = text.encode("utf-8", "replace")
+        add_bos = self._add_bos and not (self.bos and text.startswith(self.bos))
+        room = len(data) + 8
+        while True:
+            tokens = (ctypes.c_int32 * room)()
+            count: int = C.llama_tokenize(self._vocab, data, len(data), tokens, room, add_bos, True)
+            if count >= 0:
+                return tokens[:count]
+            room = -count
+
+    def piece(self, token: int) -> bytes:
+        """The bytes a token stands for (maybe half a character), empty for control tokens."""
+        known = self._pieces.get(token)
+        if known is None:
+            known = self._pieces[token] = self._read_piece(token)
+        return known
+
+    def _read_piece(self, token: int) -> bytes:
+        buffer = ctypes.create_string_buffer(64)
+        size: int = C.llama_token_to_piece(self._vocab, token, buffer, len(buffer), 0, False)
+        if size < 0:
+            buffer = ctypes.create_string_buffer(-size)
+            size = C.llama_token_to_piece(self._vocab, token, buffer, len(buffer), 0, False)
+        return buffer.raw[:size]
+
+    def ends(self, token: int) -> bool:
+        """Whether a token says that the answer is over."""
+        return C.llama_vocab_is_eog(self._vocab, token)
+
+
+class Context:
+    """The KV cache of one model for `slots` sequences that share `size` cells, and one raw batch of `batch` rows."""
+
+    def __init__(self, model: Model, *, size: int, slots: int, batch: int, threads: int) -> None:
+        params = C.llama_context_default_params()
+        params.n_ctx = size
+        params.n_batch = params.n_ubatch = batch
+        params.n_seq_max = slots
+        # Every row that may ask for logits in one step; unset it is n_batch, which costs 300 MiB for a 0.5B model.
+        params.n_outputs_max = slots
+        params.n_threads = params.n_threads_batch = threads
+        params.flash_attn_type = C.LLAMA_FLASH_ATTN_TYPE_ENABLED
+        params.kv_unified = True
+        params.no_perf = True
+        _complaints.clear()
+        self._pointer: Any = C.llama_init_from_model(model.pointer, params)
+        if not self._pointer:
+            raise LoadError(_complaint("llama.cpp could not make a context"))
+        self._memory: Any = C.llama_get_memory(self._pointer)
+        self.size: int = C.llama_n_ctx(self._pointer)
+        self._arrange(batch)
+
+    def _arrange(self, rows: int) -> None:
+        """One batch for the life of the context: each row belongs to one sequence, so only ids change."""
+        self._batch: Any = C.llama_batch_init(rows, 0, 1)
+        ints = ctypes.c_int32 * rows
+        at = ctypes.addressof
+        self._tokens = ints.from_address(at(self._batch.token.contents))
+        self._positions = ints.from_address(at(self._batch.pos.contents))
+        self._outputs = (ctypes.c_int8 * rows).from_address(at(self._batch.logits.contents))
+        counts = ints.from_address(at(self._batch.n_seq_id.contents))
+        counts[:] = [1] * rows
+        self._sequences = ints()
+        for row in range(rows):
+            self._batch.seq_id[row] = ctypes.cast(
+                at(self._sequences) + 4 * row, ctypes.POINTER(ctypes.c_int32)
+            )
+        self.rows = 0
+        self.rows_max = rows
+
+    def clear_rows(self) -> None:
+        """Forget the rows added for the last step."""
+        self.rows = 0
+
+    def add_rows(self, sequence: int, tokens: Sequence[int], start: int, *, output: bool) -> int:
+        """Append tokens of one sequence from position `start`; the last row asks for logits if `output`.
+
+        Returns the last row's number, which is what a sampler wants.
+        """
+        count = len(tokens)
+        first, end = self.rows, self.rows + count
+        self._tokens[first:end] = tokens
+        self._positions[first:end] = range(start, start + count)
+        self._sequences[first:end] = [sequence] * count
+        self._outputs[first:end] = [0] * count
+        self._outputs[end - 1] = output
+        self.rows = end
+        return end - 1
+
+    def decode(self) -> bool:
+        """Compute the rows. False where the cache has no room for them (nothing has changed then).
+
+        Raises RuntimeError on anything else llama.cpp reports: the context is not to be trusted after that.
+        """
+        self._batch.n_tokens = self.rows
+        status: int = C.llama_decode(self._pointer, self._batch)
+        if status not in (0, 1):
+            raise RuntimeError(f"llama_decode returned {status}: {_complaint('no reason given')}")
+        return status == 0
+
+    def forget(self, sequence: int, start: int = 0) -> bool:
+        """Drop a sequence's cells from position `start` on; False where this model cannot drop a part."""
+        return C.llama_memory_seq_rm(self._memory, sequence, start, -1)
+
+    def share(self, source: int, target: int, end: int) -> None:
+        """Let `target` use the first `end` cells of `source` too; nothing is computed or copied."""
+        C.llama_memory_seq_cp(self._memory, source, target, 0, end)
+
+    def synchronize(self) -> None:
+        """Wait until the last step is really computed."""
+        C.llama_synchronize(self._pointer)
+
+    def sample(self, sampler: Any, row: int) -> int:
+        """Draw the next token from a row's logits with a sampler chain, and tell the chain so."""
+        return C.llama_sampler_sample(sampler, self._pointer, row)

@@ -1,0 +1,164 @@
+"""Opens a model: looks at the file, chooses how to hold the weights, warms up. Says no in words, never half-way."""
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from bramble.engine.batch import SMALLEST, Pace
+from bramble.engine.llama import Context, LoadError, Model, repacks
+from bramble.engine.prefix import PrefixCache
+from bramble.engine.template import CHATML, ChatTemplate, TemplateRefusal
+from bramble.engine.wire import Load, Ready, TemplateKind
+
+MAGIC = b"GGUF"
+WARM_ROWS = 2 * SMALLEST
+
+
+class CannotLoad(Exception):
+    """Why this model cannot be used, and what might help."""
+
+    def __init__(self, message: str, hint: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+@dataclass
+class Loaded:
+    """Everything the worker's loop needs."""
+
+    model: Model
+    context: Context
+    cache: PrefixCache
+    pace: Pace
+    template: ChatTemplate
+    ready: Ready
+
+
+def load(order: Load, progress: Callable[[float], None]) -> Loaded:
+    """Open `order.model`. Raises CannotLoad; `progress` is called with 0..1."""
+    began = time.monotonic()
+    path = Path(order.model)
+    check_file(path)
+    threads = order.threads or len(os.sched_getaffinity(0))
+    try:
+        # With repacked weights a mapped file would be a second copy; without, mapped pages can be given back.
+        model = Model(path, mmap=not repacks(path), progress=progress)
+        _check_chats(model, path)
+        template, kind = _template(model)
+        context = Context(
+            model,
+            size=order.context,
+            slots=order.slots,
+            batch=order.batch,
+            threads=threads,
+        )
+    except LoadError as error:
+        raise CannotLoad(
+            f"The model file {path.name} cannot be used: {error}.",
+            "The file is damaged or not made for this version; fetch it again or choose another model.",
+        ) from error
+    pace = Pace(rows_max=order.batch, max_step_ms=order.max_step_ms)
+    trims = _warm_up(context, model, pace)
+    return Loaded(
+        model,
+        context,
+        PrefixCache(context, order.slots, trims=trims),
+        pace,
+        template,
+        _ready(order, model, context, kind, threads, time.monotonic() - began),
+    )
+
+
+def check_file(path: Path) -> None:
+    """Tell a person at once what llama.cpp would take longer to say less clearly."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(len(MAGIC))
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise CannotLoad(
+            f"The model file {path} cannot be read: {reason}.",
+            "Check engine.model and the file's permissions.",
+        ) from error
+    if start != MAGIC:
+        raise CannotLoad(
+            f"{path.name} is not a GGUF model file.",
+            "engine.model takes a .gguf file or a name from `bramble models list`.",
+        )
+
+
+def _check_chats(model: Model, path: Path) -> None:
+    causal = model.meta(f"{model.meta('general.architecture')}.attention.causal")
+    if causal == "false" or not model.has_decoder():
+        raise CannotLoad(
+            f"{path.name} is an embedding model: it cannot chat.",
+            "Choose a chat model as engine.model.",
+        )
+
+
+def _template(model: Model) -> tuple[ChatTemplate, TemplateKind]:
+    source = model.chat_template()
+    try:
+        template = ChatTemplate(source or CHATML, bos=model.bos, eos=model.eos)
+    except TemplateRefusal as error:
+        raise CannotLoad(
+            f"The model's chat template cannot be used: {error}.",
+            "Choose another model.",
+        ) from error
+    return template, "model" if source else "chatml"
+
+
+def _warm_up(context: Context, model: Model, pace: Pace) -> bool:
+    """Touch every weight once and measure a first pace. Returns whether this model can drop a sequence's end."""
+    token = model.tokenize("a")[-1]
+    for rows in (WARM_ROWS, WARM_ROWS, 1):
+        began = time.monotonic()
+        context.clear_rows()
+        context.add_rows(0, [token] * rows, 0, output=True)
+        context.decode()
+        context.synchronize()
+        ms = (time.monotonic() - began) * 1000
+        prefill = rows if rows > 1 else 0
+        pace.learn(decoding=1 - bool(prefill), prefill=prefill, ms=ms)
+        trims = context.forget(0, rows // 2) if prefill else True
+        context.forget(0)
+        if not trims:
+            return False
+    return True
+
+
+def _ready(
+    order: Load,
+    model: Model,
+    context: Context,
+    template: TemplateKind,
+    threads: int,
+    seconds: float,
+) -> Ready:
+    return Ready(
+        name=order.name or model.meta("general.name") or Path(order.model).stem,
+        description=model.description(),
+        size=model.size,
+        parameters=model.parameters,
+        context=context.size,
+        context_trained=model.context_trained,
+        slots=order.slots,
+        threads=threads,
+        load_seconds=round(seconds, 3),
+        template=template,
+        notes=_notes(model, context, template),
+    )
+
+
+def _notes(model: Model, context: Context, template: str) -> tuple[str, ...]:
+    notes: list[str] = []
+    if template == "chatml":
+        notes.append("The model has no chat template of its own; ChatML is used.")
+    if context.size > model.context_trained:
+        notes.append(
+            f"engine.context is {context.size} tokens, but the model was trained on {model.context_trained}."
+        )
+    return tuple(notes)

@@ -1,0 +1,63 @@
+"""One sequence of the KV cache and the answer that is being written in it, if any."""
+
+import time
+from dataclasses import dataclass, field
+
+from bramble.engine.sample import Sampler
+from bramble.engine.text import TextStream
+from bramble.engine.wire import Done, FinishReason
+
+
+@dataclass
+class Job:
+    """An answer in the making. `tokens` is the prompt followed by what was drawn; times on the monotonic clock."""
+
+    id: int
+    tokens: list[int]
+    prompt_size: int
+    limit: int
+    sampler: Sampler
+    text: TextStream
+    cached: int = 0
+    began: float = field(default_factory=time.monotonic)
+    first: float = 0.0
+    reported: int = 0
+
+    @property
+    def drawn(self) -> int:
+        """How many tokens were drawn so far."""
+        return len(self.tokens) - self.prompt_size
+
+    def done(self, reason: FinishReason) -> Done:
+        """The closing message, with the job's counts and times."""
+        now = time.monotonic()
+        first = self.first or now
+        return Done(
+            id=self.id,
+            reason=reason,
+            prompt_tokens=self.prompt_size,
+            cached_tokens=self.cached,
+            completion_tokens=self.drawn,
+            prefill_ms=round((first - self.began) * 1000, 2),
+            decode_ms=round((now - first) * 1000, 2),
+        )
+
+
+@dataclass
+class Slot:
+    """`held` are the tokens whose cells this sequence holds; they outlive the job as a prefix to reuse.
+
+    A slot with a job whose tokens are all held but the last is decoding; before that it is prefilling. A `parked` job
+    waits until the cache has room for it.
+    """
+
+    sequence: int
+    held: list[int] = field(default_factory=list[int])
+    job: Job | None = None
+    parked: bool = False
+    used: float = 0.0
+
+    @property
+    def missing(self) -> int:
+        """How many of the job's tokens have no cells yet; 1 while decoding, 0 without a job."""
+        return len(self.job.tokens) - len(self.held) if self.job else 0

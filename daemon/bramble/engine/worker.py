@@ -1,0 +1,179 @@
+"""The engine's loop: drain messages, compose a step, decode, sample, emit. One thread, nothing else running.
+
+No JSON, no logging a token, no waiting except for the next message when there is nothing to do.
+"""
+
+import os
+import time
+
+from bramble.engine import wire
+from bramble.engine.batch import Step
+from bramble.engine.channel import Channel
+from bramble.engine.loading import Loaded
+from bramble.engine.sample import Sampler
+from bramble.engine.slot import Job, Slot
+from bramble.engine.template import TemplateRefusal
+from bramble.engine.text import TextStream
+
+
+class Worker:
+    """Owns the loop and the counters; `parts` is the loaded model."""
+
+    def __init__(self, channel: Channel, parts: Loaded) -> None:
+        self._channel = channel
+        self._model, self._context = parts.model, parts.context
+        self._cache, self._pace, self._template = (
+            parts.cache,
+            parts.pace,
+            parts.template,
+        )
+        self._events: list[wire.Event] = []
+        self._steps = self._prompted = self._cached = self._completed = 0
+        self._slowest = 0.0
+        self._leaving = False
+
+    def run(self) -> None:
+        """Work until told to leave or the daemon is gone."""
+        while not self._leaving:
+            for message in self._channel.receive(wait=not self._busy()):
+                self._handle(message)
+            if self._busy() and not self._leaving:
+                self._step()
+            if self._events:
+                self._channel.send(wire.Events(tuple(self._events)))
+                self._events.clear()
+
+    def _busy(self) -> bool:
+        return any(slot.job is not None for slot in self._cache.slots)
+
+    def _handle(self, message: wire.ToEngine) -> None:
+        match message:
+            case wire.Generate():
+                self._begin(message)
+            case wire.Cancel(id):
+                self._cancel(id)
+            case wire.Ping(n):
+                self._channel.send(self._pong(n))
+            case wire.Shutdown():
+                self._leaving = True
+            case wire.Load():
+                raise RuntimeError(
+                    "a second Load: the daemon starts a new engine for another model"
+                )
+
+    def _pong(self, n: int) -> wire.Pong:
+        return wire.Pong(
+            n=n,
+            steps=self._steps,
+            prompt_tokens=self._prompted,
+            cached_tokens=self._cached,
+            completion_tokens=self._completed,
+            running=sum(slot.job is not None for slot in self._cache.slots),
+            slowest_step_ms=round(self._slowest, 1),
+        )
+
+    # ── requests ─────────────────────────────────────────────────────────────────────────────────
+
+    def _begin(self, request: wire.Generate) -> None:
+        try:
+            tokens = self._model.tokenize(self._template.render(request.turns))
+        except TemplateRefusal as error:
+            self._refuse(request.id, "bad_request", f"The model's chat template says: {error}")
+            return
+        room = self._context.size - len(tokens)
+        if room < 1 or not tokens:
+            self._refuse_size(request.id, len(tokens))
+            return
+        slot = self._cache.claim(self._job(request, tokens, min(request.max_tokens, room)))
+        if slot is None or slot.job is None:
+            self._refuse(request.id, "internal", "The engine has no free slot.")
+            return
+        self._prompted += len(tokens)
+        self._cached += slot.job.cached
+        self._events.append(wire.Started(request.id, len(tokens), slot.job.cached))
+
+    def _job(self, request: wire.Generate, tokens: list[int], limit: int) -> Job:
+        seed = request.sampling.seed
+        if seed is None:
+            seed = int.from_bytes(os.urandom(4))
+        # 0xFFFFFFFF means "random" to llama.cpp; a seed somebody asked for must not.
+        sampler = Sampler(request.sampling, seed % 0xFFFFFFFF, self._model.vocab_size, tokens)
+        return Job(request.id, tokens, len(tokens), limit, sampler, TextStream(request.stop))
+
+    def _refuse(self, id: int, code: wire.RefusalCode, message: str) -> None:
+        self._events.append(wire.Refused(id, code, message))
+
+    def _refuse_size(self, id: int, size: int) -> None:
+        message = f"The prompt has {size} tokens, the context holds {self._context.size}."
+        self._events.append(
+            wire.Refused(id, "context_length_exceeded", message, size, self._context.size)
+        )
+
+    def _cancel(self, id: int) -> None:
+        for slot in self._cache.slots:
+            if slot.job is not None and slot.job.id == id:
+                self._finish(slot, "cancelled")
+
+    # ── one step ─────────────────────────────────────────────────────────────────────────────────
+
+    def _step(self) -> None:
+        self._cache.unpark()
+        began = time.monotonic()
+        step = self._decode()
+        for slot, row in step.outputs:
+            self._draw(slot, row)
+        self._report(step)
+        ms = (time.monotonic() - began) * 1000
+        self._pace.learn(decoding=step.decoding, prefill=step.prefill, ms=ms)
+        self._slowest = max(self._slowest, ms)
+        self._steps += 1
+
+    def _decode(self) -> Step:
+        """Compose and compute; where the cache is full, make room and try again."""
+        while True:
+            step = Step()
+            step.compose(self._context, self._cache.slots, self._pace)
+            if not step.taken or self._context.decode():
+                step.settle()
+                return step
+            if not self._cache.make_room():
+                for slot, _ in step.taken:
+                    self._finish(slot, "length")
+
+    def _draw(self, slot: Slot, row: int) -> None:
+        job = slot.job
+        if job is None:
+            return
+        token = job.sampler.draw(self._context, row)
+        if not job.drawn:
+            job.first = time.monotonic()
+        job.tokens.append(token)
+        self._completed += 1
+        if self._model.ends(token):
+            self._finish(slot, "stop")
+            return
+        text = job.text.feed(self._model.piece(token))
+        if text:
+            self._events.append(wire.Piece(job.id, text, job.drawn))
+        if job.text.stopped:
+            self._finish(slot, "stop")
+        elif job.drawn >= job.limit:
+            self._finish(slot, "length")
+
+    def _finish(self, slot: Slot, reason: wire.FinishReason) -> None:
+        job = slot.job
+        if job is None:
+            return
+        rest = job.text.finish() if reason != "cancelled" and not job.text.stopped else ""
+        if rest:
+            self._events.append(wire.Piece(job.id, rest, job.drawn))
+        self._events.append(job.done(reason))
+        self._cache.release(slot)
+
+    def _report(self, step: Step) -> None:
+        """Prefill progress of everyone who took rows and has no token yet."""
+        for slot, _ in step.taken:
+            job = slot.job
+            if job is not None and not job.drawn and len(slot.held) > job.reported:
+                job.reported = len(slot.held)
+                self._events.append(wire.Progress(job.id, job.reported, job.prompt_size))

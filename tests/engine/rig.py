@@ -1,0 +1,127 @@
+"""Drives a real engine process from a test, over the same socketpair and messages that the daemon uses."""
+
+import os
+import socket
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+
+from bramble.engine import wire
+
+DEADLINE = 60.0
+
+
+@dataclass(frozen=True)
+class Ask:
+    """One request; greedy unless it says otherwise."""
+
+    text: str
+    system: str = ""
+    before: tuple[wire.Turn, ...] = ()
+    tokens: int = 16
+    stop: tuple[str, ...] = ()
+    temperature: float = 0.0
+    seed: int | None = None
+
+
+@dataclass
+class Answer:
+    """What came back for one request."""
+
+    text: str = ""
+    events: list[wire.Event] = field(default_factory=list[wire.Event])
+    end: wire.Done | wire.Refused | None = None
+
+    @property
+    def started(self) -> wire.Started:
+        assert isinstance(self.events[0], wire.Started)
+        return self.events[0]
+
+    @property
+    def done(self) -> wire.Done:
+        assert isinstance(self.end, wire.Done), self.end
+        return self.end
+
+
+class Rig:
+    """One engine process. `first` is what it said after loading: Ready or Unusable."""
+
+    def __init__(self, model: Path, *, context: int = 2048, slots: int = 4) -> None:
+        ours, theirs = socket.socketpair()
+        command = [sys.executable, "-m", "bramble.engine", str(theirs.fileno())]
+        env = {**os.environ, "GOMP_SPINCOUNT": "10000"}
+        self.process = subprocess.Popen(command, pass_fds=[theirs.fileno()], env=env)
+        theirs.close()
+        ours.settimeout(DEADLINE)
+        self._socket = ours
+        self._ids = count(1)
+        self._answers: dict[int, Answer] = {}
+        self.log: list[wire.Event] = []
+        self.pongs: list[wire.Pong] = []
+        self.send(wire.Load(str(model), context, slots, 0, 256, 250))
+        self.first = self._receive()
+        while isinstance(self.first, wire.Loading):
+            self.first = self._receive()
+
+    def send(self, message: wire.ToEngine) -> None:
+        self._socket.sendall(wire.frame(message))
+
+    def ask(self, ask: Ask) -> int:
+        """Send one request and return its id; its answer is collected by `wait`."""
+        id = next(self._ids)
+        head = (wire.Turn("system", ask.system),) if ask.system else ()
+        turns = (*head, *ask.before, wire.Turn("user", ask.text))
+        sampling = wire.Sampling(temperature=ask.temperature, seed=ask.seed)
+        self._answers[id] = Answer()
+        self.send(wire.Generate(id, turns, ask.tokens, ask.stop, sampling))
+        return id
+
+    def answer(self, ask: Ask) -> Answer:
+        """Send one request and wait until it is over."""
+        return self.wait(self.ask(ask))[0]
+
+    def wait_for_text(self, id: int) -> None:
+        """Read until an answer has begun to show."""
+        while not self._answers[id].text:
+            self.read()
+
+    def wait(self, *ids: int) -> list[Answer]:
+        """Read until all these requests are over."""
+        while any(self._answers[id].end is None for id in ids):
+            self.read()
+        return [self._answers[id] for id in ids]
+
+    def read(self) -> None:
+        """Take in one message."""
+        message = self._receive()
+        if isinstance(message, wire.Pong):
+            self.pongs.append(message)
+        assert isinstance(message, wire.Events | wire.Pong), message
+        for event in message.events if isinstance(message, wire.Events) else ():
+            self.log.append(event)
+            answer = self._answers[event.id]
+            assert answer.end is None, "an event after the end of its answer"
+            answer.events.append(event)
+            if isinstance(event, wire.Piece):
+                answer.text += event.text
+            elif isinstance(event, wire.Done | wire.Refused):
+                answer.end = event
+
+    def close(self) -> int:
+        """Hang up, as a daemon that went away does; returns the engine's exit status."""
+        self._socket.close()
+        return self.process.wait(DEADLINE)
+
+    def _receive(self) -> wire.ToDaemon:
+        size = wire.body_size(self._exactly(wire.HEADER_SIZE))
+        return wire.parse_to_daemon(self._exactly(size))
+
+    def _exactly(self, size: int) -> bytes:
+        data = b""
+        while len(data) < size:
+            block = self._socket.recv(size - len(data))
+            assert block, "the engine hung up"
+            data += block
+        return data

@@ -1,0 +1,46 @@
+"""How a step's rows are shared out, and how the pace follows what steps really cost."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bramble.engine.batch import SMALLEST, Pace, shares
+from bramble.engine.prefix import common_prefix
+
+
+@given(st.lists(st.integers(0, 3), max_size=40), st.lists(st.integers(0, 3), max_size=40))
+def test_common_prefix(left: list[int], right: list[int]) -> None:
+    size = common_prefix(left, right)
+    assert left[:size] == right[:size]
+    assert size == min(len(left), len(right)) or left[size] != right[size]
+
+
+class Waiting:
+    """Only what `shares` looks at."""
+
+    def __init__(self, missing: int) -> None:
+        self.missing = missing
+
+
+@given(st.lists(st.integers(2, 3000), min_size=1, max_size=16), st.integers(16, 2048))
+def test_shares_are_fair_and_spend_the_budget(missing: list[int], budget: int) -> None:
+    taken = list(shares([Waiting(m) for m in missing], budget))
+    rows = [count for _, count in taken]
+    assert sum(rows) <= budget
+    assert all(count <= slot.missing for slot, count in taken)
+    assert sum(rows) == min(budget, sum(missing))
+    cut = [count for slot, count in taken if count < slot.missing]
+    if cut:  # nobody who was cut short got less than another, but for the rounding of one row
+        assert min(cut) >= max(rows) - 1
+
+
+def test_the_budget_follows_the_measured_cost_and_leaves_room_for_decoding() -> None:
+    pace = Pace(rows_max=512, max_step_ms=250)
+    assert pace.budget(decoding=0) == SMALLEST
+    for _ in range(30):
+        pace.learn(decoding=1, prefill=0, ms=50)
+        pace.learn(decoding=1, prefill=100, ms=50 + 400)
+    assert 45 <= pace.budget(decoding=1) <= 50  # (250 - 50) ms at 4 ms a row
+    assert pace.budget(decoding=0) == 250  # a second of 4 ms rows
+    for _ in range(30):
+        pace.learn(decoding=0, prefill=512, ms=51.2)
+    assert pace.budget(decoding=3) == 509

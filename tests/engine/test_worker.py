@@ -1,0 +1,166 @@
+"""The engine process with the real starter model: batching, prefixes, limits, cancelling, refusing."""
+
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from bramble.engine import wire
+from tests.engine.rig import Ask, Rig
+
+STORY = "The old lighthouse keeper wrote a letter every evening. "
+
+
+def test_ready_tells_what_was_loaded(rig: Rig) -> None:
+    assert isinstance(rig.first, wire.Ready)
+    assert rig.first.context == 2048
+    assert rig.first.slots == 4
+    assert rig.first.size > 90_000_000
+    assert rig.first.template == "model"
+
+
+def test_an_answer_counts_its_tokens(rig: Rig) -> None:
+    answer = rig.answer(Ask("Tell me a long story about a river.", tokens=12))
+    assert answer.done.reason == "length"
+    assert answer.done.completion_tokens == 12
+    assert answer.text
+    assert answer.done.prompt_tokens == answer.started.prompt_tokens
+    assert answer.done.prefill_ms > 0
+
+
+def test_a_short_answer_ends_by_itself(rig: Rig) -> None:
+    answer = rig.answer(Ask("Say only the word: hello", tokens=200))
+    assert answer.done.reason == "stop"
+    assert answer.done.completion_tokens < 200
+    assert "<|im_end|>" not in answer.text
+
+
+def test_the_next_turn_computes_only_what_is_new(rig: Rig) -> None:
+    first = rig.answer(Ask(STORY * 8 + "Who wrote?", tokens=8))
+    before = (wire.Turn("user", STORY * 8 + "Who wrote?"), wire.Turn("assistant", first.text))
+    second = rig.answer(Ask("And when?", before=before, tokens=8))
+    assert second.started.cached_tokens >= first.done.prompt_tokens
+    assert second.started.cached_tokens < second.started.prompt_tokens
+
+
+def test_people_share_a_system_prompt_without_losing_their_own(rig: Rig) -> None:
+    system = "You are a gardener who answers in short sentences. " * 6
+    roses = "When do I plant roses, in which soil, how deep, and how often do I water them in May?"
+    first = rig.answer(Ask(roses, system=system, tokens=4))
+    second = rig.answer(Ask("What do bees like?", system=system, tokens=4))
+    assert second.started.cached_tokens > 40
+    again = rig.answer(Ask(roses, system=system, tokens=4))
+    assert again.started.cached_tokens == first.done.prompt_tokens - 1
+
+
+def test_a_stop_string_ends_the_answer_and_is_not_shown(rig: Rig) -> None:
+    whole = rig.answer(Ask("Count from one to ten in words.", tokens=40)).text
+    stop = whole[10:14]
+    cut = rig.answer(Ask("Count from one to ten in words.", tokens=40, stop=(stop,)))
+    assert cut.done.reason == "stop"
+    assert stop not in cut.text
+
+
+def test_the_same_seed_draws_the_same_words(rig: Rig) -> None:
+    def draw(seed: int) -> str:
+        return rig.answer(Ask("Invent a name.", temperature=1.5, seed=seed, tokens=12)).text
+
+    draw(7)  # leaves the prompt in the cache, so that the next two are computed in the same shape
+    assert draw(7) == draw(7)
+    assert len({draw(seed) for seed in range(6)}) > 1
+
+
+def test_four_at_once_all_finish_and_take_turns(rig: Rig) -> None:
+    rig.log.clear()
+    mine = [rig.ask(Ask(f"Write about the number {n}.", tokens=24)) for n in range(4)]
+    answers = rig.wait(*mine)
+    assert all(answer.done.completion_tokens > 0 for answer in answers)
+    order = [event.id for event in rig.log if isinstance(event, wire.Piece)]
+    changes = sum(left != right for left, right in pairwise(order))
+    assert changes > 24, "the answers came one after another, not together"
+
+
+def test_a_long_document_does_not_stop_another_answer(rig: Rig) -> None:
+    reader = rig.ask(Ask("Tell me about the sea.", tokens=120))
+    rig.wait_for_text(reader)
+    rig.log.clear()
+    rig.answer(Ask(STORY * 110, tokens=4))
+    progress = [i for i, e in enumerate(rig.log) if isinstance(e, wire.Progress)]
+    between = [
+        e
+        for e in rig.log[progress[0] : progress[-1]]
+        if isinstance(e, wire.Piece) and e.id == reader
+    ]
+    assert len(progress) > 2
+    assert len(between) >= len(progress) - 2
+    rig.wait(reader)
+
+
+def test_cancelling_takes_effect_within_a_step(rig: Rig) -> None:
+    id = rig.ask(Ask("No. " + STORY * 100, tokens=500))
+    rig.send(wire.Cancel(id))
+    cancelled = rig.wait(id)[0]
+    assert cancelled.done.reason == "cancelled"
+    assert sum(isinstance(e, wire.Progress) for e in cancelled.events) <= 1
+    assert rig.answer(Ask("Hi", tokens=4)).done.completion_tokens > 0
+
+
+def test_a_ping_is_answered_between_steps(rig: Rig) -> None:
+    id = rig.ask(Ask("Tell me about mountains.", tokens=64))
+    rig.send(wire.Ping(41))
+    while not rig.pongs:
+        rig.read()
+    assert rig.pongs[-1].n == 41
+    assert rig.pongs[-1].running == 1
+    rig.wait(id)
+
+
+def test_a_prompt_longer_than_the_context_is_refused_with_both_numbers(rig: Rig) -> None:
+    refused = rig.answer(Ask(STORY * 300)).end
+    assert isinstance(refused, wire.Refused)
+    assert refused.code == "context_length_exceeded"
+    assert refused.prompt_tokens > refused.context == 2048
+
+
+def test_more_than_the_cache_holds_waits_its_turn_and_loses_nothing(starter: Path) -> None:
+    small = Rig(starter, context=512, slots=4)
+    try:
+        long = "Write a very long story about {} " + "cats " * 40
+        ids = [small.ask(Ask(long.format(n), tokens=300)) for n in range(4)]
+        answers = small.wait(*ids)
+        for answer in answers:
+            assert answer.done.reason in ("stop", "length")
+            tokens = answer.done.completion_tokens
+            assert tokens == 300 or answer.done.reason == "stop"
+            last = [e for e in answer.events if isinstance(e, wire.Piece)][-1]
+            assert tokens - last.tokens <= 1
+    finally:
+        small.close()
+
+
+def test_an_answer_ends_where_the_context_does(starter: Path) -> None:
+    small = Rig(starter, context=256, slots=1)
+    try:
+        done = small.answer(Ask("Write a very long story about the sea.", tokens=9999)).done
+        assert done.reason == "stop" or done.prompt_tokens + done.completion_tokens == 256
+    finally:
+        small.close()
+
+
+@pytest.mark.parametrize("damage", ["absent", "text", "truncated", "header only", "empty"])
+def test_a_bad_model_file_is_refused_in_words(starter: Path, tmp_path: Path, damage: str) -> None:
+    path = tmp_path / "bad.gguf"
+    with starter.open("rb") as good:
+        content = {
+            "text": b"not a model at all",
+            "truncated": good.read(40_000_000),
+            "header only": b"GGUF\x03\0\0\0",
+            "empty": b"",
+        }.get(damage)
+    if content is not None:
+        path.write_bytes(content)
+    rig = Rig(path)
+    assert isinstance(rig.first, wire.Unusable)
+    assert "bad.gguf" in rig.first.message
+    assert rig.first.hint
+    assert rig.close() == 0
