@@ -1,0 +1,115 @@
+"""One engine process and its socketpair, as asyncio sees them. Knows nothing of what the messages mean."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import sys
+from asyncio.subprocess import DEVNULL, PIPE, Process
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import msgspec
+
+from bramble.engine import wire
+
+
+class EngineSpec(msgspec.Struct, frozen=True):
+    """What to run. `spin` is GOMP_SPINCOUNT: libgomp reads it once, so it is set before the process starts."""
+
+    load: wire.Load
+    spin: int
+    command: tuple[str, ...] = (sys.executable, "-m", "bramble.engine")
+
+
+@dataclass
+class EngineProcess:
+    """A running engine. Made by `spawn`."""
+
+    _process: Process
+    _pidfd: int
+    _reader: asyncio.StreamReader
+    _writer: asyncio.StreamWriter
+
+    @classmethod
+    async def spawn(cls, spec: EngineSpec) -> "EngineProcess":
+        """Start the process with its end of a fresh socketpair as the last argument."""
+        ours, theirs = socket.socketpair()
+        with theirs:
+            process = await asyncio.create_subprocess_exec(
+                *spec.command,
+                str(theirs.fileno()),
+                pass_fds=[theirs.fileno()],
+                stdin=DEVNULL,
+                stderr=PIPE,
+                start_new_session=True,  # a Ctrl-C in the terminal is the daemon's to handle
+                env={**os.environ, "GOMP_SPINCOUNT": str(spec.spin)},
+            )
+        reader, writer = await asyncio.open_unix_connection(sock=ours)
+        return cls(process, os.pidfd_open(process.pid), reader, writer)
+
+    @property
+    def pid(self) -> int:
+        """The process id."""
+        return self._process.pid
+
+    @property
+    def ended(self) -> bool:
+        """Whether it is known to be dead."""
+        return self._process.returncode is not None
+
+    def send(self, message: wire.ToEngine) -> None:
+        """Queue a message; one for a dead engine goes nowhere."""
+        if not self._writer.is_closing():
+            self._writer.write(wire.frame(message))
+
+    async def messages(self) -> AsyncIterator[wire.ToDaemon]:
+        """What the engine says until its end closes. Raises ValueError or DecodeError on garbage."""
+        try:
+            while True:
+                size = wire.body_size(await self._reader.readexactly(wire.HEADER_SIZE))
+                yield wire.parse_to_daemon(await self._reader.readexactly(size))
+        except (asyncio.IncompleteReadError, ConnectionError):
+            return
+
+    async def stderr_lines(self) -> AsyncIterator[str]:
+        """What it prints to stderr, a line at a time, until it closes; over-long lines are cut."""
+        stderr = self._process.stderr
+        while stderr is not None:
+            try:
+                line = await stderr.readuntil(b"\n")
+            except asyncio.LimitOverrunError as error:
+                line = await stderr.readexactly(error.consumed)
+            except asyncio.IncompleteReadError as error:
+                line, stderr = error.partial, None
+            text = line.decode("utf-8", "replace").strip()
+            if text:
+                yield text[:500]
+        await self._process.wait()
+
+    def kill(self) -> None:
+        """SIGKILL, at once.
+
+        Through a pidfd: `Process.kill` would reap a process that is dead already and lose its exit status.
+        """
+        if not self.ended:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
+
+    async def end(self, grace: float) -> None:
+        """Ask it to leave; after `grace` seconds make it."""
+        self.send(wire.Shutdown())
+        try:
+            await asyncio.wait_for(self._process.wait(), grace)
+        except TimeoutError:
+            self.kill()
+        await self.wait()
+
+    async def wait(self) -> int:
+        """Its exit status once it is gone (negative: the signal); closes the socket."""
+        code = await self._process.wait()
+        if not self._writer.is_closing():
+            self._writer.close()
+            os.close(self._pidfd)
+        return code

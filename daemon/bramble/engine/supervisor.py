@@ -1,0 +1,267 @@
+"""Keeps one engine process alive: spawns it, listens, notices when it dies or hangs, starts it again with back-off."""
+
+import asyncio
+import contextlib
+import logging
+import signal
+from collections import deque
+from collections.abc import Callable, Coroutine
+from enum import StrEnum
+
+import msgspec
+
+from bramble.engine import wire
+from bramble.engine.process import EngineProcess, EngineSpec
+from bramble.errors import EngineLost, ModelUnavailable
+
+__all__ = ["EngineSpec", "EngineState", "Phase", "Supervisor"]
+
+log = logging.getLogger("bramble.engine")
+
+PING_SECONDS = 1.0
+SILENCE_RUNNING = 15.0
+"""Seconds without a word before a running engine counts as hung, on top of four times its slowest step."""
+SILENCE_LOADING = 60.0
+"""The same while it loads: a slow card delivers a percent in well under a second."""
+BACK_OFF = (0.0, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
+HEALTHY_SECONDS = 60.0
+"""After this long without a death the back-off starts over."""
+LOAD_DEATHS = 3
+"""Deaths in a row before readiness that make a model count as failed; then it is tried once a minute."""
+FAILED_RETRY = 60.0
+
+
+class Phase(StrEnum):
+    """What the engine is doing."""
+
+    STARTING = "starting"
+    LOADING = "loading"
+    READY = "ready"
+    RESTARTING = "restarting"
+    FAILED = "failed"
+    STOPPED = "stopped"
+
+
+class EngineState(msgspec.Struct, frozen=True):
+    """A snapshot for people: `fraction` is 0..1 while loading, `reason` and `hint` are sentences or empty."""
+
+    phase: Phase = Phase.STARTING
+    fraction: float = 0.0
+    reason: str = ""
+    hint: str = ""
+    model: wire.Ready | None = None
+    pid: int | None = None
+    restarts: int = 0
+
+
+class Supervisor:
+    """Runs `spec` for ever. `on_events` gets every batch of events, `on_loss` is told when all requests are lost."""
+
+    def __init__(
+        self,
+        spec: EngineSpec,
+        *,
+        on_events: Callable[[tuple[wire.Event, ...]], None],
+        on_loss: Callable[[EngineLost], None],
+    ) -> None:
+        self._spec = spec
+        self._on_events, self._on_loss = on_events, on_loss
+        self._watchers: list[Callable[[EngineState], None]] = []
+        self._process: EngineProcess | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._changed = asyncio.Event()
+        self._hopeless = self._hung = False
+        self._slowest_step = self._silence = 0.0
+        self.state = EngineState()
+        self.last_words: deque[str] = deque(maxlen=50)
+
+    # ── for the client ───────────────────────────────────────────────────────────────────────────
+
+    def start(self) -> None:
+        """Begin supervising in a task of its own."""
+        self._task = asyncio.create_task(self._supervise(), name="engine-supervisor")
+
+    async def stop(self, grace: float) -> None:
+        """End the process within `grace` seconds, by force after that."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+        if self._process is not None:
+            await self._process.end(grace)
+        self._lose("The appliance is shutting down.")
+        self._set(EngineState(Phase.STOPPED, reason="The appliance is shutting down."))
+
+    def send(self, message: wire.ToEngine) -> None:
+        """Queue a message for the engine; one that died meanwhile is told nothing."""
+        if self._process is not None:
+            self._process.send(message)
+
+    def watch(self, callback: Callable[[EngineState], None]) -> Callable[[], None]:
+        """Call back on every change of state; returns what ends that."""
+        self._watchers.append(callback)
+        return lambda: self._watchers.remove(callback)
+
+    async def ready(self) -> wire.Ready:
+        """Wait for readiness. Raises ModelUnavailable once the model has failed or the engine is stopped."""
+        while self.state.phase is not Phase.READY or self.state.model is None:
+            if self.state.phase in (Phase.FAILED, Phase.STOPPED):
+                raise ModelUnavailable(self.state.reason, self.state.hint)
+            await self._changed.wait()
+        return self.state.model
+
+    # ── one life after another ───────────────────────────────────────────────────────────────────
+
+    async def _supervise(self) -> None:
+        deaths = load_deaths = 0
+        clock = asyncio.get_running_loop().time
+        while not self._hopeless:
+            born = clock()
+            was_ready = await self._live()
+            deaths = 1 if clock() - born > HEALTHY_SECONDS else deaths + 1
+            load_deaths = 0 if was_ready else load_deaths + 1
+            if self._hopeless:
+                return
+            if load_deaths >= LOAD_DEATHS:
+                self._fail(
+                    "The model could not be loaded",
+                    "See the log; a smaller model may fit.",
+                )
+                await asyncio.sleep(FAILED_RETRY)
+            else:
+                await asyncio.sleep(BACK_OFF[min(deaths, len(BACK_OFF)) - 1])
+
+    async def _live(self) -> bool:
+        """One process from birth to death. Returns whether it ever became ready."""
+        self._hung, self._slowest_step, self._silence = False, 0.0, 0.0
+        process = self._process = await EngineProcess.spawn(self._spec)
+        self._update(pid=process.pid)
+        process.send(self._spec.load)
+        try:
+            await _together(self._listen(process), self._pulse(process), self._hear(process))
+        finally:
+            if not process.ended:
+                process.kill()
+        code = await process.wait()
+        self._process = None
+        was_ready = self.state.phase is Phase.READY
+        if not self._hopeless:
+            self._mourn(code)
+        return was_ready
+
+    async def _listen(self, process: EngineProcess) -> None:
+        try:
+            async for message in process.messages():
+                self._silence = 0.0
+                self._handle(message)
+        except (ValueError, msgspec.DecodeError) as error:
+            log.error("the engine sent something that is not a message (%s); ending it", error)
+        process.kill()
+
+    async def _hear(self, process: EngineProcess) -> None:
+        async for line in process.stderr_lines():
+            self.last_words.append(line)
+            log.warning("engine: %s", line)
+
+    async def _pulse(self, process: EngineProcess) -> None:
+        """Ask the engine's own loop for a sign of life; end it when it has been silent for too long.
+
+        Silence is counted in ticks of this loop: a suspended machine or a stalled daemon blames nobody.
+        """
+        n = 0
+        while not process.ended:
+            await asyncio.sleep(PING_SECONDS)
+            n += 1
+            process.send(wire.Ping(n))
+            self._silence += PING_SECONDS
+            if self._silence > self._patience():
+                log.error("the engine has been silent for %.0f s; ending it", self._silence)
+                self._hung = True
+                process.kill()
+                return
+
+    def _patience(self) -> float:
+        if self.state.phase is Phase.READY:
+            return SILENCE_RUNNING + 4 * self._slowest_step / 1000
+        return SILENCE_LOADING
+
+    def _handle(self, message: wire.ToDaemon) -> None:
+        match message:
+            case wire.Events(events):
+                self._on_events(events)
+            case wire.Pong():
+                self._slowest_step = message.slowest_step_ms
+            case wire.Loading(fraction):
+                if self.state.phase is not Phase.FAILED:
+                    self._update(phase=Phase.LOADING, fraction=fraction)
+            case wire.Ready():
+                log.info(
+                    "ready: %s, %d tokens of context, %d slots, %d threads, loaded in %.1f s",
+                    message.name,
+                    message.context,
+                    message.slots,
+                    message.threads,
+                    message.load_seconds,
+                )
+                self._update(phase=Phase.READY, fraction=1.0, reason="", hint="", model=message)
+            case wire.Unusable():
+                self._hopeless = True
+                self._fail(message.message, message.hint)
+
+    # ── saying what happened ─────────────────────────────────────────────────────────────────────
+
+    def _mourn(self, code: int) -> None:
+        how = "stopped answering" if self._hung else f"ended unexpectedly ({_describe(code)})"
+        log.error("the engine process %s; starting it again", how)
+        self._lose(f"The model process {how}; it is being started again.")
+        if self.state.phase is not Phase.FAILED:
+            self._update(
+                phase=Phase.RESTARTING,
+                fraction=0.0,
+                reason=f"The model process {how}; starting it again.",
+                model=None,
+                pid=None,
+                restarts=self.state.restarts + 1,
+            )
+
+    def _fail(self, reason: str, hint: str) -> None:
+        words = (
+            f" Its last words: {self.last_words[-1]}"
+            if self.last_words and "." not in reason
+            else ""
+        )
+        reason = reason if reason.endswith(".") else f"{reason}.{words}"
+        log.error("%s %s", reason, hint)
+        self._update(phase=Phase.FAILED, reason=reason, hint=hint, model=None, pid=None)
+
+    def _lose(self, message: str) -> None:
+        self._on_loss(EngineLost(message, "Send the message again."))
+
+    def _update(self, **changes: object) -> None:
+        self._set(msgspec.structs.replace(self.state, **changes))
+
+    def _set(self, state: EngineState) -> None:
+        self.state = state
+        self._changed.set()
+        self._changed = asyncio.Event()
+        for watcher in list(self._watchers):
+            watcher(state)
+
+
+async def _together(*parts: Coroutine[object, object, None]) -> None:
+    """Run until the first part returns or fails, then end the others."""
+    tasks = [asyncio.create_task(part) for part in parts]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _describe(code: int) -> str:
+    if code >= 0:
+        return f"exit status {code}"
+    return f"killed by {signal.Signals(-code).name}"

@@ -1,0 +1,185 @@
+"""The supervisor against engines that die, hang or talk nonsense: told in words, started again, PID kept."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+
+from bramble.engine import supervisor as rules
+from bramble.engine import wire
+from bramble.engine.client import Engine, EngineSpec, EngineState, Phase
+from bramble.errors import EngineLost, ModelUnavailable
+
+TURNS = (wire.Turn("user", "Tell me a very long story about a lighthouse."),)
+
+
+async def until(engine: Engine, fits: Callable[[EngineState], bool], seconds: float = 30) -> None:
+    """Wait until the engine's state fits."""
+    async with asyncio.timeout(seconds):
+        while not fits(engine.state):
+            await asyncio.sleep(0.01)
+
+
+async def collect(engine: Engine, tokens: int = 400, began: asyncio.Event | None = None) -> str:
+    """One answer's text; `began` is set at its first piece."""
+    text = ""
+    async for event in engine.generate(TURNS, max_tokens=tokens):
+        if isinstance(event, wire.Piece):
+            text += event.text
+            if began is not None:
+                began.set()
+    return text
+
+
+def spec(model: Path, command: tuple[str, ...] | None = None) -> EngineSpec:
+    load = wire.Load(str(model), 1024, 2, 0, 256, 250, "Starter")
+    return EngineSpec(load, 10000, command) if command else EngineSpec(load, 10000)
+
+
+def script(body: str) -> tuple[str, ...]:
+    """An engine in a few lines, for what a model cannot do on demand."""
+    prelude = (
+        "import socket, sys, time, os; from bramble.engine import wire;"
+        "s = socket.socket(fileno=int(sys.argv[1]));"
+        "ready = wire.Ready('x', 'x', 1, 1, 64, 64, 1, 1, 0.1, 'model');"
+        "s.recv(65536);\n"
+    )
+    return (sys.executable, "-c", prelude + body)
+
+
+@pytest.fixture
+async def engine(starter: Path) -> AsyncIterator[Engine]:
+    engine = Engine(spec(starter))
+    await engine.start()
+    await until(engine, lambda state: state.phase is Phase.READY)
+    yield engine
+    await engine.stop(5)
+    assert engine.state.phase is Phase.STOPPED
+
+
+async def test_kill_9_tells_whoever_waits_and_starts_again(engine: Engine) -> None:
+    began = [asyncio.Event(), asyncio.Event()]
+    answers = [asyncio.create_task(collect(engine, began=event)) for event in began]
+    for event in began:
+        await asyncio.wait_for(event.wait(), 30)
+    pid = engine.state.pid
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    for answer in answers:
+        with pytest.raises(EngineLost, match="SIGKILL"):
+            await answer
+    await until(engine, lambda state: state.phase is Phase.READY)
+    assert engine.state.pid not in (None, pid)
+    assert engine.state.restarts == 1
+    assert await collect(engine, tokens=4)
+
+
+async def test_a_hung_engine_is_noticed_and_replaced(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rules, "SILENCE_RUNNING", 2.0)
+    pid = engine.state.pid
+    assert pid is not None
+    os.kill(pid, signal.SIGSTOP)
+    with pytest.raises(EngineLost, match="stopped answering"):
+        await collect(engine)
+    await until(engine, lambda state: state.phase is Phase.READY)
+    assert engine.state.pid != pid
+
+
+async def test_closing_the_iterator_cancels(engine: Engine) -> None:
+    answer = engine.generate(TURNS, max_tokens=900)
+    async for event in answer:
+        if isinstance(event, wire.Piece):
+            break
+    await answer.aclose()
+    began = asyncio.get_running_loop().time()
+    assert await collect(engine, tokens=2)
+    assert await collect(engine, tokens=2)
+    assert asyncio.get_running_loop().time() - began < 10
+
+
+async def test_the_engine_dies_with_its_daemon(starter: Path, tmp_path: Path) -> None:
+    code = (
+        "import asyncio, sys, pathlib\n"
+        "from tests.engine.test_supervisor import *\n"
+        "async def main():\n"
+        "    engine = Engine(spec(pathlib.Path(sys.argv[1])))\n"
+        "    await engine.start()\n"
+        "    await until(engine, lambda state: state.phase is Phase.READY)\n"
+        "    print(engine.state.pid, flush=True)\n"
+        "    await collect(engine, 900)\n"
+        "asyncio.run(main())\n"
+    )
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    daemon = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", code, str(starter), stdout=asyncio.subprocess.PIPE, env=env
+    )
+    assert daemon.stdout is not None
+    pid = int(await asyncio.wait_for(daemon.stdout.readline(), 60))
+    daemon.kill()
+    await daemon.wait()
+    async with asyncio.timeout(10):
+        while Path(f"/proc/{pid}/stat").exists():
+            await asyncio.sleep(0.02)
+
+
+@pytest.mark.parametrize(
+    ("body", "why"),
+    [
+        ("s.sendall(wire.frame(ready) + b'\\xff' * 64); time.sleep(60)", "SIGKILL"),
+        ("s.sendall(wire.frame(ready)[:-3]); s.close(); time.sleep(60)", "SIGKILL"),
+        ("s.sendall(wire.frame(ready)); os._exit(3)", "exit status 3"),
+        ("print('GGML_ASSERT failed', file=sys.stderr); os.abort()", "SIGABRT"),
+    ],
+)
+async def test_engines_that_misbehave_are_replaced(body: str, why: str, tmp_path: Path) -> None:
+    engine = Engine(spec(tmp_path, script(body)))
+    reasons: list[str] = []
+    engine.watch(lambda state: reasons.append(state.reason))
+    await engine.start()
+    try:
+        await until(engine, lambda state: state.restarts >= 2)
+        assert any(why in reason for reason in reasons)
+    finally:
+        await engine.stop(1)
+
+
+async def test_a_model_that_kills_the_engine_at_every_load_is_given_up_in_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rules, "BACK_OFF", (0.0,))
+    engine = Engine(
+        spec(tmp_path, script("print('GGML_ASSERT(n > 0) failed', file=sys.stderr); os.abort()"))
+    )
+    await engine.start()
+    try:
+        with pytest.raises(ModelUnavailable, match="GGML_ASSERT"):
+            await asyncio.wait_for(engine.ready(), 30)
+        assert "GGML_ASSERT(n > 0) failed" in engine.last_words
+    finally:
+        await engine.stop(1)
+
+
+async def test_an_unusable_model_is_not_tried_again(tmp_path: Path) -> None:
+    engine = Engine(spec(tmp_path / "absent.gguf"))
+    await engine.start()
+    with pytest.raises(ModelUnavailable, match="No such file"):
+        await asyncio.wait_for(engine.ready(), 30)
+    assert engine.state.hint
+    assert engine.state.restarts == 0
+    await engine.stop(1)
+
+
+async def test_an_engine_that_ignores_shutdown_is_ended_anyway(tmp_path: Path) -> None:
+    stubborn = "s.sendall(wire.frame(ready)); [s.recv(999) for _ in range(999)]; time.sleep(60)"
+    engine = Engine(spec(tmp_path, script(stubborn)))
+    await engine.start()
+    await until(engine, lambda state: state.phase is Phase.READY)
+    pid = engine.state.pid
+    await asyncio.wait_for(engine.stop(0.5), 5)
+    assert not Path(f"/proc/{pid}/stat").exists()
