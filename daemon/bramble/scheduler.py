@@ -1,0 +1,200 @@
+"""The only waiting queue: bounded, fair between people, and honest about position and time to wait."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncGenerator, Callable
+from dataclasses import dataclass
+
+import msgspec
+
+from bramble.engine.client import Engine
+from bramble.engine.wire import Done, Piece, Progress, Sampling, Started, Turn
+from bramble.errors import Busy
+
+LEARNING = 0.2
+"""Weight of the newest answer in the average that estimates are made from."""
+FIRST_GUESS = 15.0
+"""Seconds an answer is taken to last before one was measured; only Retry-After is made from it."""
+
+
+class Queued(msgspec.Struct, frozen=True):
+    """Still waiting: `position` 1 is next; `eta` in seconds, None before anything was measured."""
+
+    position: int
+    eta: float | None
+
+
+class Request(msgspec.Struct, frozen=True):
+    """What is asked of the engine."""
+
+    turns: tuple[Turn, ...]
+    max_tokens: int
+    stop: tuple[str, ...] = ()
+    sampling: Sampling = Sampling()
+
+
+@dataclass(eq=False)
+class _Ticket:
+    """A place in the queue. `changed` is set when the place moves or the turn has come."""
+
+    person: str
+    changed: asyncio.Event
+    admitted: bool = False
+    place: int = 0
+
+
+class Scheduler:
+    """Lets `slots` requests into the engine at once and keeps at most `waiting` more, `per_person` of one person."""
+
+    def __init__(self, engine: Engine, *, slots: int, waiting: int, per_person: int) -> None:
+        self._engine = engine
+        self._slots, self._limit, self._per_person = slots, waiting, per_person
+        self._queue: list[_Ticket] = []
+        self._active: Counter[str] = Counter()
+        self._served: dict[str, int] = {}
+        self._turns = 0
+        self._average: float | None = None
+        self._draining = False
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._watchers: list[Callable[[], None]] = []
+
+    @property
+    def running(self) -> int:
+        """Requests in the engine now."""
+        return self._active.total()
+
+    @property
+    def waiting(self) -> int:
+        """Requests that wait for a slot."""
+        return len(self._queue)
+
+    def watch(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Call back when `running` or `waiting` changes; returns what ends that."""
+        self._watchers.append(callback)
+        return lambda: self._watchers.remove(callback)
+
+    async def submit(
+        self, person: str, request: Request
+    ) -> AsyncGenerator[Queued | Started | Progress | Piece | Done, None]:
+        """Wait for a slot, then answer. Closing the generator gives up the place or cancels the answer.
+
+        Raises Busy at once where the queue is full, ModelUnavailable, and what `Engine.generate` raises.
+        """
+        ticket = self._enter(person)
+        clock = asyncio.get_running_loop().time
+        try:
+            async for queued in self._wait(ticket):
+                yield queued
+            await self._engine.ready()
+            began = clock()
+            events = self._engine.generate(
+                request.turns,
+                max_tokens=request.max_tokens,
+                stop=request.stop,
+                sampling=request.sampling,
+            )
+            try:
+                async for event in events:
+                    yield event
+            finally:
+                await events.aclose()
+            self._measure(clock() - began)
+        finally:
+            self._leave(ticket)
+
+    async def drain(self, seconds: float) -> None:
+        """Refuse what is new and what waits; give running answers at most `seconds`."""
+        self._draining = True
+        for ticket in self._queue:
+            ticket.changed.set()
+        try:
+            await asyncio.wait_for(self._idle.wait(), seconds)
+        except TimeoutError:
+            return
+
+    # ── the queue ────────────────────────────────────────────────────────────────────────────────
+
+    def _enter(self, person: str) -> _Ticket:
+        if self._draining:
+            raise Busy("The appliance is shutting down.", retry_after=10.0)
+        own = sum(ticket.person == person for ticket in self._queue)
+        full = self.running >= self._slots or bool(self._queue)
+        if full and len(self._queue) >= self._limit:
+            raise Busy(f"{len(self._queue)} others are waiting already.", self._estimate(1))
+        if full and own >= self._per_person:
+            raise Busy(f"{own} of your own messages are waiting already.", self._estimate(1))
+        ticket = _Ticket(person, asyncio.Event())
+        self._queue.append(ticket)
+        self._idle.clear()
+        self._admit()
+        return ticket
+
+    async def _wait(self, ticket: _Ticket) -> AsyncGenerator[Queued, None]:
+        told = 0
+        while not ticket.admitted:
+            if self._draining:
+                raise Busy("The appliance is shutting down.", retry_after=10.0)
+            if ticket.place != told:
+                told = ticket.place
+                yield Queued(told, self._eta(told))
+                continue
+            await ticket.changed.wait()
+            ticket.changed.clear()
+
+    def _leave(self, ticket: _Ticket) -> None:
+        if ticket.admitted:
+            self._active[ticket.person] -= 1
+            self._active += Counter()  # drops whoever has nothing running any more
+        else:
+            self._queue.remove(ticket)
+        self._admit()
+        if not self.running and not self._queue:
+            self._idle.set()
+
+    def _admit(self) -> None:
+        """Fill free slots, then tell everyone who still waits where they stand."""
+        while self._queue and self.running < self._slots and not self._draining:
+            ticket = self._order()[0]
+            self._queue.remove(ticket)
+            self._turns += 1
+            self._served[ticket.person] = self._turns
+            self._active[ticket.person] += 1
+            ticket.admitted = True
+            ticket.changed.set()
+        for place, ticket in enumerate(self._order(), start=1):
+            if ticket.place != place:
+                ticket.place = place
+                ticket.changed.set()
+        self._forget_the_served()
+        for watcher in list(self._watchers):
+            watcher()
+
+    def _order(self) -> list[_Ticket]:
+        """Who comes next: people with the least running or queued before them, then who was served longest ago."""
+        ahead: Counter[str] = Counter(self._active)
+        ranked: list[tuple[int, int, int, _Ticket]] = []
+        for index, ticket in enumerate(self._queue):
+            person = ticket.person
+            ranked.append((ahead[person], self._served.get(person, 0), index, ticket))
+            ahead[person] += 1
+        return [ticket for *_, ticket in sorted(ranked, key=lambda entry: entry[:3])]
+
+    def _forget_the_served(self) -> None:
+        """Fairness needs only the recent past: without this every visitor ever would stay in memory."""
+        if len(self._served) > 4 * (self._limit + self._slots):
+            newest = sorted(self._served, key=self._served.__getitem__)[-self._limit :]
+            self._served = {person: self._served[person] for person in newest}
+
+    # ── estimates ────────────────────────────────────────────────────────────────────────────────
+
+    def _measure(self, seconds: float) -> None:
+        old = self._average
+        self._average = seconds if old is None else old + LEARNING * (seconds - old)
+
+    def _eta(self, place: int) -> float | None:
+        """Seconds until the ticket at `place` gets a slot: answers end one after another, `slots` at a time."""
+        return None if self._average is None else round(self._average * place / self._slots, 1)
+
+    def _estimate(self, place: int) -> float:
+        return self._eta(place) or FIRST_GUESS * place / self._slots
