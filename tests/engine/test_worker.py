@@ -1,5 +1,6 @@
 """The engine process with the real starter model: batching, prefixes, limits, cancelling, refusing."""
 
+import re
 from itertools import pairwise
 from pathlib import Path
 
@@ -17,6 +18,15 @@ def test_ready_tells_what_was_loaded(rig: Rig) -> None:
     assert rig.first.slots == 4
     assert rig.first.size > 90_000_000
     assert rig.first.template == "model"
+
+
+def test_every_computing_thread_has_a_core_of_its_own(rig: Rig) -> None:
+    rig.answer(Ask("Warm up.", tokens=4))
+    status = Path(f"/proc/{rig.process.pid}/task").glob("*/status")
+    lists = [re.findall(r"Cpus_allowed_list:\t(.*)", path.read_text())[0] for path in status]
+    single = [cores for cores in lists if cores.isdecimal()]
+    assert isinstance(rig.first, wire.Ready)
+    assert len(single) == len(set(single)) == rig.first.threads
 
 
 def test_an_answer_counts_its_tokens(rig: Rig) -> None:

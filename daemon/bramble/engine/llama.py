@@ -221,6 +221,15 @@ class Context:
         self.rows = 0
         self.rows_max = rows
 
+    @property
+    def handle(self) -> ctypes.c_void_p:
+        """The `llama_context *`, for what llama-cpp-python does not bind."""
+        return ctypes.c_void_p(self._pointer)
+
+    def set_threads(self, decode: int, prefill: int) -> None:
+        """Compute one row with `decode` threads from now on, more rows with `prefill`."""
+        C.llama_set_n_threads(self._pointer, decode, prefill)
+
     def clear_rows(self) -> None:
         """Forget the rows added for the last step."""
         self.rows = 0

@@ -1,6 +1,5 @@
 """Opens a model: looks at the file, chooses how to hold the weights, warms up. Says no in words, never half-way."""
 
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from bramble.engine.batch import SMALLEST, Pace
 from bramble.engine.llama import Context, LoadError, Model, repacks
 from bramble.engine.prefix import PrefixCache
 from bramble.engine.template import CHATML, ChatTemplate, TemplateRefusal
+from bramble.engine.threads import cores, pin
 from bramble.engine.wire import Load, Ready, TemplateKind
 
 MAGIC = b"GGUF"
@@ -42,7 +42,7 @@ def load(order: Load, progress: Callable[[float], None]) -> Loaded:
     began = time.monotonic()
     path = Path(order.model)
     check_file(path)
-    threads = order.threads or len(os.sched_getaffinity(0))
+    threads = min(order.threads, len(cores())) or len(cores())
     try:
         # With repacked weights a mapped file would be a second copy; without, mapped pages can be given back.
         model = Model(path, mmap=not repacks(path), progress=progress)
@@ -60,6 +60,7 @@ def load(order: Load, progress: Callable[[float], None]) -> Loaded:
             f"The model file {path.name} cannot be used: {error}.",
             "The file is damaged or not made for this version; fetch it again or choose another model.",
         ) from error
+    pin(context, decode=threads, prefill=threads, on=cores())
     pace = Pace(rows_max=order.batch, max_step_ms=order.max_step_ms)
     trims = _warm_up(context, model, pace)
     return Loaded(
@@ -149,11 +150,11 @@ def _ready(
         threads=threads,
         load_seconds=round(seconds, 3),
         template=template,
-        notes=_notes(model, context, template),
+        notes=_notes(order, model, context, template),
     )
 
 
-def _notes(model: Model, context: Context, template: str) -> tuple[str, ...]:
+def _notes(order: Load, model: Model, context: Context, template: str) -> tuple[str, ...]:
     notes: list[str] = []
     if template == "chatml":
         notes.append("The model has no chat template of its own; ChatML is used.")
@@ -161,4 +162,6 @@ def _notes(model: Model, context: Context, template: str) -> tuple[str, ...]:
         notes.append(
             f"engine.context is {context.size} tokens, but the model was trained on {model.context_trained}."
         )
+    if order.threads > len(cores()):
+        notes.append(f"engine.threads is {order.threads}, but only {len(cores())} cores are there.")
     return tuple(notes)
