@@ -44,7 +44,8 @@ class EngineProcess:
                 stdin=DEVNULL,
                 stderr=PIPE,
                 start_new_session=True,  # a Ctrl-C in the terminal is the daemon's to handle
-                env={**os.environ, "GOMP_SPINCOUNT": str(spec.spin)},
+                # Without the second a failed assertion runs gdb on itself, which takes seconds.
+                env={**os.environ, "GOMP_SPINCOUNT": str(spec.spin), "GGML_NO_BACKTRACE": "1"},
             )
         reader, writer = await asyncio.open_unix_connection(sock=ours)
         return cls(process, os.pidfd_open(process.pid), reader, writer)

@@ -1,0 +1,7 @@
+"""`python -m bramble` is the command `bramble`."""
+
+import sys
+
+from bramble.cli import main
+
+sys.exit(main())

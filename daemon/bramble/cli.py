@@ -1,0 +1,137 @@
+"""The command line: what can be asked of Bramble, and how it answers when it cannot. It does none of the work.
+
+Each command imports what it needs itself, so that `--version` and a mistake in the settings answer at once.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from bramble import __version__
+from bramble.errors import BrambleError, ConfigError, NotFound
+
+EX_CONFIG = 78
+"""The exit status of sysexits.h for a configuration that is wrong; systemd does not restart on it."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; return the exit status."""
+    options = _parser().parse_args(arguments)
+    try:
+        return options.run(options)
+    except BrambleError as error:
+        for line in error.message.splitlines():
+            print(f"bramble: {line}", file=sys.stderr)
+        if error.hint:
+            print(error.hint, file=sys.stderr)
+        return EX_CONFIG if isinstance(error, ConfigError | NotFound) else 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="bramble", description="A private assistant for everyone on the home network."
+    )
+    parser.add_argument("--version", action="version", version=f"bramble {__version__}")
+    add = parser.add_subparsers(metavar="command", required=True).add_parser
+    settings = [_settings()]
+    serve = add("serve", parents=settings, help="serve the page and the API until it is stopped")
+    serve.set_defaults(run=_serve)
+    check = add(
+        "check", parents=settings, help="say what is wrong with the settings, or what they mean"
+    )
+    check.set_defaults(run=_check)
+    models = add("models", help="show or fetch the models that Bramble knows")
+    add = models.add_subparsers(metavar="action", required=True).add_parser
+    add("list", parents=settings, help="show them").set_defaults(run=_list)
+    fetch = add("fetch", parents=settings, help="download one and verify it")
+    fetch.add_argument("name", help="a name from `bramble models list`")
+    fetch.set_defaults(run=_fetch)
+    return parser
+
+
+def _settings() -> argparse.ArgumentParser:
+    """What every command takes that reads the settings."""
+    parent = argparse.ArgumentParser(add_help=False)
+    parent.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help="read the settings from here (default: /etc/bramble/config.yaml where it exists)",
+    )
+    parent.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="one setting, like server.port=8123; counts more than the file, may be repeated",
+    )
+    return parent
+
+
+def _serve(options: argparse.Namespace) -> int:
+    import asyncio
+
+    from bramble.config import load
+    from bramble.models.library import resolve
+
+    config = load(options.config, options.set)
+    model = resolve(config.engine.model, config.models_dir)
+
+    from bramble.app import serve  # only now: a mistake above is told without waiting for it
+
+    return asyncio.run(serve(config, model))
+
+
+def _check(options: argparse.Namespace) -> int:
+    from bramble.check import explain
+    from bramble.config import default_file, load
+    from bramble.models.library import resolve
+
+    config = load(options.config, options.set)
+    explain(config, options.config or default_file())
+    resolve(config.engine.model, config.models_dir)
+    print("\nNothing is wrong: `bramble serve` with the same options would start like this.")
+    return 0
+
+
+def _list(options: argparse.Namespace) -> int:
+    from rich.console import Console
+    from rich.table import Table
+
+    from bramble.config import load
+    from bramble.models.catalogue import catalogue
+    from bramble.models.library import is_present
+
+    config = load(options.config, options.set)
+    table = Table("name", "model", "size", "licence", "here", box=None, pad_edge=False)
+    for name, model in catalogue().items():
+        here = "yes" if is_present(model, config.models_dir) else "no"
+        table.add_row(name, model.title, f"{model.size / 1e6:,.0f} MB", model.licence, here)
+    Console().print(table)
+    return 0
+
+
+def _fetch(options: argparse.Namespace) -> int:
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TransferSpeedColumn
+
+    from bramble.config import load
+    from bramble.models.catalogue import find
+    from bramble.models.download import fetch
+
+    model = find(options.name)
+    config = load(options.config, options.set)
+    columns = "{task.description}", BarColumn(), DownloadColumn(), TransferSpeedColumn()
+    console = Console(stderr=True)
+    with Progress(
+        *columns, console=console, transient=True, disable=not console.is_terminal
+    ) as bar:
+        task = bar.add_task(model.title, total=model.size)
+        file = fetch(
+            model, config.models_dir, lambda done, _total: bar.update(task, completed=done)
+        )
+    print(f"{model.title} is here and verified: {file}")
+    return 0

@@ -1,0 +1,24 @@
+"""The settings: `load` reads them, `Config` holds them, `example` shows them all. It imports nobody above it."""
+
+from bramble.config.loader import default_file, load
+from bramble.config.render import example
+from bramble.config.schema import (
+    ChatSettings,
+    Config,
+    EngineSettings,
+    Network,
+    QueueSettings,
+    ServerSettings,
+)
+
+__all__ = [
+    "ChatSettings",
+    "Config",
+    "EngineSettings",
+    "Network",
+    "QueueSettings",
+    "ServerSettings",
+    "default_file",
+    "example",
+    "load",
+]

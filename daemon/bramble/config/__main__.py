@@ -1,0 +1,5 @@
+"""Prints config.example.yaml."""
+
+from bramble.config import example
+
+print(example(), end="")

@@ -1,0 +1,79 @@
+"""File and overrides → Config. It refuses to start on a mistake, and then names every one of them at once."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from bramble.config.schema import SECTIONS, SETTINGS, Config
+from bramble.config.source import Entry, from_file, from_overrides
+from bramble.config.values import Wrong, take
+from bramble.errors import ConfigError
+
+SYSTEM_FILE = Path("/etc/bramble/config.yaml")
+
+
+def default_file() -> Path | None:
+    """The file that is used where none is named: the machine's, if it has one."""
+    try:
+        SYSTEM_FILE.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError:
+        pass  # it is there but out of reach: reading it says so, running without it would hide that
+    return SYSTEM_FILE
+
+
+def load(path: Path | None, overrides: Sequence[str]) -> Config:
+    """Read `path` (None: `default_file`), then `overrides` (`engine.context=8192`, YAML values; the last one counts).
+
+    Raises ConfigError with a line for each mistake.
+    """
+    mistakes: list[str] = []
+    values: dict[str, Any] = {}
+    for entry in _entries(path or default_file(), overrides, mistakes):
+        kind = SETTINGS.get(entry.name)
+        if kind is None:
+            mistakes.append(f"{entry.place(entry.node)}: {_unknown(entry.name)}")
+            continue
+        try:
+            values[entry.name] = take(entry.node, kind)
+        except Wrong as wrong:
+            mistakes += [f"{entry.place(node)}: {what}" for node, what in wrong.mistakes]
+    if mistakes:
+        raise ConfigError("\n".join(mistakes), "config.example.yaml shows every setting.")
+    return _build(values)
+
+
+def _entries(file: Path | None, overrides: Sequence[str], mistakes: list[str]) -> Iterator[Entry]:
+    if file is not None:
+        yield from from_file(file, SECTIONS, mistakes)
+    yield from from_overrides(overrides, mistakes)
+
+
+def _unknown(name: str) -> str:
+    near = _nearest(name, [*SETTINGS, *SECTIONS])
+    return f"unknown setting, did you mean {near}?" if near else "unknown setting"
+
+
+def _nearest(name: str, known: Sequence[str]) -> str | None:
+    """The known name most like this one; one that is right but for its section counts as very near."""
+    leaves = {full.rpartition(".")[2]: full for full in known}
+    leaf = name.rpartition(".")[2]
+    if leaf in leaves:
+        return leaves[leaf]
+    whole = get_close_matches(name, known, n=1, cutoff=0.75)
+    parts = get_close_matches(leaf, leaves, n=1, cutoff=0.75)
+    return (whole + [leaves[part] for part in parts] + [None])[0]
+
+
+def _build(values: Mapping[str, Any]) -> Config:
+    top = {name: value for name, value in values.items() if "." not in name}
+    for section, struct in SECTIONS.items():
+        inside = {
+            name.removeprefix(f"{section}."): value
+            for name, value in values.items()
+            if name.startswith(f"{section}.")
+        }
+        top[section] = struct(**inside)
+    return Config(**top)

@@ -1,0 +1,50 @@
+"""config.example.yaml, rendered from the declarations: `python -m bramble.config > config.example.yaml`."""
+
+from textwrap import fill, indent
+from typing import Any, get_args
+
+import yaml
+from msgspec import Meta, Struct, to_builtins
+
+from bramble.config.schema import SECTIONS, SETTINGS, Config
+from bramble.config.values import wanted
+
+_HEAD = """\
+# Bramble's settings, each with its default. A file of your own holds only what you change:
+# /etc/bramble/config.yaml is found by itself, any other is named with --config.
+# `bramble check` says what is wrong with it and what would happen.
+"""
+
+
+def example() -> str:
+    """The whole file; loading it gives the defaults."""
+    defaults = Config()
+    top = [_setting(name, defaults) for name in SETTINGS if "." not in name]
+    groups = [_group(name, struct, defaults) for name, struct in SECTIONS.items()]
+    return "\n".join([_HEAD, *top, *groups])
+
+
+def _group(section: str, struct: type[Struct], defaults: Config) -> str:
+    values = getattr(defaults, section)
+    settings = [_setting(f"{section}.{name}", values) for name in struct.__struct_fields__]
+    return f"# {struct.__doc__}\n{section}:\n" + indent("\n".join(settings), "  ")
+
+
+def _setting(name: str, values: Struct) -> str:
+    """Help, then the default; one that depends on the machine is shown as a comment."""
+    leaf = name.rpartition(".")[2]
+    meta = _meta(SETTINGS[name])
+    text = f"{meta.description} ({wanted(SETTINGS[name])})"
+    help_ = fill(text, 96, initial_indent="# ", subsequent_indent="# ")
+    if meta.examples:
+        return f"{help_}\n# {leaf}: {meta.examples[0]}\n"
+    return f"{help_}\n{_yaml(leaf, getattr(values, leaf))}"
+
+
+def _meta(kind: Any) -> Meta:
+    return get_args(kind)[1]
+
+
+def _yaml(name: str, value: Any) -> str:
+    plain = to_builtins(value, enc_hook=str)
+    return yaml.safe_dump({name: plain}, allow_unicode=True, width=1000)

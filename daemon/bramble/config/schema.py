@@ -1,0 +1,189 @@
+"""Every setting, declared once: name, type, bounds, unit, default and help. It knows no file."""
+
+import os
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_type_hints
+
+from msgspec import Meta, Struct, field
+
+Network = IPv4Network | IPv6Network
+
+HOME_NETWORKS: tuple[Network, ...] = tuple(
+    ip_network(network)
+    for network in (
+        "127.0.0.0/8",
+        "::1/128",
+        "10.0.0.0/8",
+        "172.16.0.0/12",
+        "192.168.0.0/16",
+        "fc00::/7",
+        "169.254.0.0/16",
+        "fe80::/10",
+    )
+)
+"""Loopback, private (RFC 1918, RFC 4193) and link-local addresses."""
+
+
+def _xdg(variable: str, otherwise: str) -> Path:
+    """A base directory of the XDG specification, which says that a relative value counts as unset."""
+    named = Path(os.environ.get(variable, ""))
+    return named if named.is_absolute() else Path.home() / otherwise
+
+
+def _state_directory() -> Path | None:
+    """The first of the folders that systemd made for this service, if it did."""
+    first = os.environ.get("STATE_DIRECTORY", "").split(":")[0]
+    return Path(first) if first else None
+
+
+def _state_dir() -> Path:
+    return _state_directory() or _xdg("XDG_STATE_HOME", ".local/state") / "bramble"
+
+
+def _models_dir() -> Path:
+    return (_state_directory() or _xdg("XDG_DATA_HOME", ".local/share") / "bramble") / "models"
+
+
+class ServerSettings(Struct, frozen=True):
+    """Where Bramble listens and who may speak to it."""
+
+    host: Annotated[
+        str,
+        Meta(min_length=1, description="Address to listen on; * is every address, IPv4 and IPv6."),
+    ] = "*"
+    port: Annotated[
+        int, Meta(ge=0, le=65535, description="Port to listen on; 0 is any free one.")
+    ] = 8080
+    names: Annotated[
+        tuple[str, ...],
+        Meta(description="Further host names the page may be opened under, like chat.home."),
+    ] = ()
+    allow: Annotated[
+        tuple[Network, ...],
+        Meta(description="Networks whose devices may connect; everyone else is turned away."),
+    ] = HOME_NETWORKS
+    drain: Annotated[
+        float,
+        Meta(ge=0, le=60, description="Seconds that running answers may go on when Bramble stops."),
+    ] = 5.0
+
+
+class EngineSettings(Struct, frozen=True):
+    """The model and how it computes."""
+
+    model: Annotated[
+        str,
+        Meta(min_length=1, description="Name from `bramble models list`, or path of a GGUF file."),
+    ] = "starter"
+    context: Annotated[
+        int,
+        Meta(
+            ge=256,
+            le=1_048_576,
+            description="Tokens kept in memory for all answers together; the longest a conversation can be.",
+        ),
+    ] = 4096
+    slots: Annotated[
+        int, Meta(ge=1, le=16, description="Answers computed at once; others wait.")
+    ] = 4
+    threads: Annotated[
+        Literal["auto"] | Annotated[int, Meta(ge=1, le=256)],
+        Meta(
+            description="Processor cores to compute on; auto takes every one that Bramble may use."
+        ),
+    ] = "auto"
+    batch: Annotated[int, Meta(ge=32, le=2048, description="Most tokens computed in one step.")] = (
+        256
+    )
+    max_step_ms: Annotated[
+        int,
+        Meta(
+            ge=20,
+            le=5000,
+            description="Milliseconds a step may take while someone is being answered.",
+        ),
+    ] = 250
+    spin: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=1_000_000_000,
+            description="Turns a waiting thread spins before it sleeps (GOMP_SPINCOUNT).",
+        ),
+    ] = 10_000
+
+
+class ChatSettings(Struct, frozen=True):
+    """How conversations go."""
+
+    system_prompt: Annotated[
+        str, Meta(description="What the model is told before every conversation; may be empty.")
+    ] = "You are Bramble, a helpful assistant. Answer clearly, in the language of the question."
+    max_tokens: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=1_048_576,
+            description="Tokens in the longest answer, unless an API client asks for another length.",
+        ),
+    ] = 1024
+
+
+class QueueSettings(Struct, frozen=True):
+    """Who waits when every slot is taken."""
+
+    waiting: Annotated[
+        int, Meta(ge=0, le=10_000, description="Requests that may wait; more are refused.")
+    ] = 64
+    per_person: Annotated[
+        int, Meta(ge=1, le=10_000, description="Requests of one person that may wait.")
+    ] = 8
+
+
+class Config(Struct, frozen=True):
+    """All settings. `state_dir` and `models_dir` follow systemd's StateDirectory, else the XDG folders."""
+
+    server: ServerSettings = ServerSettings()
+    engine: EngineSettings = EngineSettings()
+    chat: ChatSettings = ChatSettings()
+    queue: QueueSettings = QueueSettings()
+    state_dir: Annotated[
+        Path,
+        Meta(
+            description="Folder for conversations; under systemd $STATE_DIRECTORY.",
+            examples=["~/.local/state/bramble"],
+        ),
+    ] = field(default_factory=_state_dir)
+    models_dir: Annotated[
+        Path,
+        Meta(
+            description="Folder for models; under systemd $STATE_DIRECTORY/models.",
+            examples=["~/.local/share/bramble/models"],
+        ),
+    ] = field(default_factory=_models_dir)
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"],
+        Meta(description="How much is logged."),
+    ] = "info"
+
+
+def _kinds(struct: type[Struct]) -> dict[str, Any]:
+    return get_type_hints(struct, include_extras=True)
+
+
+SECTIONS: dict[str, type[Struct]] = {
+    name: kind
+    for name, kind in _kinds(Config).items()
+    if isinstance(kind, type) and issubclass(kind, Struct)
+}
+"""The groups of settings by name, in the order they are shown."""
+
+SETTINGS: dict[str, Any] = {
+    name: kind for name, kind in _kinds(Config).items() if name not in SECTIONS
+} | {
+    f"{section}.{name}": kind
+    for section, struct in SECTIONS.items()
+    for name, kind in _kinds(struct).items()
+}
+"""What each setting takes, by its dotted name: an Annotated type whose Meta holds bounds and help."""

@@ -1,0 +1,55 @@
+"""What is on disk: where a model's file belongs, whether it is there and whole, and what `engine.model` stands for."""
+
+import hashlib
+from pathlib import Path
+
+from bramble.errors import NotFound
+from bramble.models.catalogue import Model, catalogue, find
+
+
+def location(model: Model, models_dir: Path) -> Path:
+    """Where a catalogue model's file is, or would be."""
+    return models_dir / model.file
+
+
+def is_present(model: Model, models_dir: Path) -> bool:
+    """Whether the file is there in its full length: cheap, so good enough for every start."""
+    file = location(model, models_dir)
+    return file.is_file() and file.stat().st_size == model.size
+
+
+def is_intact(model: Model, models_dir: Path) -> bool:
+    """Whether the file is there with the right content. Reads all of it: an SD card that rots changes no date."""
+    if not is_present(model, models_dir):
+        return False
+    with location(model, models_dir).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest() == model.sha256
+
+
+def resolve(name_or_path: str, models_dir: Path) -> Path:
+    """The file that `engine.model` stands for: a catalogue name, else a path.
+
+    Raises NotFound with what to do about it.
+    """
+    if name_or_path in catalogue():
+        return _known(name_or_path, models_dir)
+    path = Path(name_or_path).expanduser()
+    if path.is_file():
+        return path.resolve()
+    if path.is_dir():
+        raise NotFound(f"{path} is a folder, not a model.", "Name the GGUF file in it.")
+    if "/" in name_or_path or path.suffix == ".gguf":
+        raise NotFound(
+            f"There is no file {path}.",
+            "Set engine.model to a GGUF file, or see `bramble models list`.",
+        )
+    return location(find(name_or_path), models_dir)
+
+
+def _known(name: str, models_dir: Path) -> Path:
+    model = find(name)
+    if not is_present(model, models_dir):
+        file = location(model, models_dir)
+        what = "is incomplete on disk" if file.exists() else "is not on disk yet"
+        raise NotFound(f"The model {name} {what} ({file}).", f"Run `bramble models fetch {name}`.")
+    return location(model, models_dir)

@@ -1,0 +1,232 @@
+#!/usr/bin/env bash
+# Takes a fresh Debian-like machine to a running Bramble, as root or with sudo, without systemd.
+# Besides packages from apt it only writes to .venv here, to the cache, and to Bramble's own folders.
+set -euo pipefail
+
+usage() {
+  cat <<'END'
+Usage: deploy/try.sh [--setup-only] [-- OPTIONS...]
+
+Installs what is missing, makes .venv, builds llama-cpp-python for this processor (about 10 minutes
+on a PC, up to an hour on a Raspberry Pi, once), fetches the starter model and serves.
+It can be run again: what is done already is not done twice.
+
+  --setup-only   stop before serving
+  -- OPTIONS     go to `bramble serve`, like -- --set server.port=8123
+
+Environment: PYTHON (the Python to use, 3.11 or newer), BRAMBLE_CMAKE_ARGS (more build flags),
+XDG_CACHE_HOME (the built wheel is kept in its bramble/wheels).
+END
+}
+
+say() { printf '%s\n' "$*"; }
+fail() { # what is wrong, then what to do
+  printf 'try.sh: %s\n' "$1" >&2
+  shift
+  printf '%s\n' "$@" >&2
+  exit 1
+}
+
+setup_only=
+while (($#)); do
+  case $1 in
+    --setup-only) setup_only=yes ;;
+    --help | -h) usage; exit 0 ;;
+    --) shift; break ;;
+    *) usage >&2; printf '\ntry.sh: unknown option: %s\n' "$1" >&2; exit 2 ;;
+  esac
+  shift
+done
+
+repo=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+python=${PYTHON:-python3}
+venv=$repo/.venv
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/bramble/wheels
+mkdir -p "$cache"
+
+version=$(sed -n 's/.*"llama-cpp-python==\([^"]*\)".*/\1/p' "$repo/pyproject.toml")
+cmake_args="-DLLAVA_BUILD=OFF -DLLAMA_OPENSSL=OFF${BRAMBLE_CMAKE_ARGS:+ $BRAMBLE_CMAKE_ARGS}"
+
+digest() { sha256sum | cut -c1-16; }
+
+# The wheel runs only where all of this is the same: the compiler uses what this very processor can.
+wheel_key() {
+  {
+    printf '%s\n' "$version" "$cmake_args" "$(uname -m)" "$("$python" -VV)"
+    grep -E '^(model name|flags|Features|CPU [a-z]+)' /proc/cpuinfo | sort -u
+  } | digest
+}
+
+stamp() { { printf '%s\n' "$repo" "$(wheel_key)"; cat "$repo/pyproject.toml"; } | digest; }
+
+is_set_up() {
+  [[ -x $venv/bin/bramble && -f $venv/bramble-stamp ]] && command -v "$python" >/dev/null &&
+    [[ $(<"$venv/bramble-stamp") == "$(stamp)" ]]
+}
+
+# Hold the lock on the folder that is open as file descriptor $1.
+take_turn() { flock -n "$1" || { say "The same is under way already; waiting for it …"; flock "$1"; }; }
+
+# A step whose output went to a log has failed: show its end, and say why where the cause is known.
+explain_log() {
+  local where="All of the output: $1" end
+  tail -n 20 "$1" >&2
+  end=$(tail -n 200 "$1")
+  if grep -q 'No space left on device' <<<"$end"; then
+    fail "$2: the disk is full." "Free some space and run this again." "$where"
+  fi
+  if grep -qE 'Killed signal|out of memory' <<<"$end"; then
+    fail "$2: memory ran out." "Stop other programs or add swap, and run this again." "$where"
+  fi
+  if grep -qE 'Temporary failure|Could not resolve|Retrying \(|No matching distribution' <<<"$end"; then
+    fail "$2: the package index cannot be reached, or lacks it." \
+      "Check the network, and how apt and pip are configured. Then run this again." "$where"
+  fi
+  fail "$2." "$where"
+}
+
+# ── packages ─────────────────────────────────────────────────────────────────────────────────────
+
+python_lacks() { ! "$python" -c "$1" 2>/dev/null; }
+
+missing_packages() {
+  if ! command -v "$python" >/dev/null; then
+    printf '%s\n' python3 python3-venv python3-dev
+  else
+    python_lacks 'import ensurepip, venv' && printf '%s\n' python3-venv
+    python_lacks 'import os, sysconfig as s; os.stat(s.get_path("include") + "/Python.h")' &&
+      printf '%s\n' python3-dev
+  fi
+  command -v g++ >/dev/null || printf '%s\n' g++
+  command -v cmake >/dev/null || printf '%s\n' cmake
+  command -v ninja >/dev/null || printf '%s\n' ninja-build
+  command -v pkg-config >/dev/null || printf '%s\n' pkg-config
+  pkg-config --exists libsystemd 2>/dev/null || printf '%s\n' libsystemd-dev
+}
+
+install_packages() {
+  local packages log=$cache/apt.log as_root=()
+  mapfile -t packages < <(missing_packages)
+  ((${#packages[@]})) || return 0
+  command -v apt-get >/dev/null ||
+    fail "this needs what Debian calls ${packages[*]}, and there is no apt-get here." \
+      "Install them in this system's own way and run this again."
+  if ((EUID != 0)); then
+    command -v sudo >/dev/null ||
+      fail "these packages are missing: ${packages[*]}; installing them takes root or sudo." \
+        "As root: apt-get install ${packages[*]}"
+    as_root=(sudo)
+  fi
+  say "Installing ${packages[*]} (a minute or two) …"
+  if ! "${as_root[@]}" apt-get update >"$log" 2>&1 ||
+    ! "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
+      apt-get install -y --no-install-recommends "${packages[@]}" >>"$log" 2>&1; then
+    explain_log "$log" "apt could not install ${packages[*]}"
+  fi
+  mapfile -t packages < <(missing_packages)
+  ((${#packages[@]} == 0)) ||
+    fail "apt has installed ${packages[*]}, and still $python or a tool is not what building takes." \
+      "Name a Python 3.11 or newer that has its headers, like PYTHON=/usr/bin/python3."
+}
+
+require_python() {
+  command -v "$python" >/dev/null || return 0
+  if python_lacks 'import sys; sys.exit(sys.version_info < (3, 11))'; then
+    fail "Bramble needs Python 3.11 or newer, and $python is $("$python" -V 2>&1)." \
+      "Name another one, like PYTHON=/usr/bin/python3.13, or use Debian 12 or newer."
+  fi
+}
+
+require_space() {
+  local folder free
+  for folder in "$cache" "$repo"; do
+    free=$(df -Pk "$folder" | awk 'NR == 2 { print int($4 / 1024) }')
+    ((free >= 3000)) ||
+      fail "setting up takes 3 GB, and $folder has $free MB left." "Free some space there."
+  done
+}
+
+# ── llama-cpp-python ─────────────────────────────────────────────────────────────────────────────
+
+# A compiler takes up to 0.7 GB: on a small Raspberry Pi as many as there are cores would not fit.
+jobs() {
+  awk -v cores="$(nproc)" '/^MemAvailable/ { fit = int($2 / 700000) }
+    END { print fit < 1 ? 1 : fit < cores ? fit : cores }' /proc/meminfo
+}
+
+# pip's output → how far the compiler is.
+show_progress() {
+  local line percent told=-10
+  SECONDS=0
+  while IFS= read -r line; do
+    [[ $line =~ ^\ *\[([0-9]+)/([0-9]+)\] ]] || continue
+    percent=$((100 * BASH_REMATCH[1] / BASH_REMATCH[2]))
+    if [[ -t 1 ]]; then
+      printf '\r  %3d %% after %d min ' "$percent" $((SECONDS / 60))
+    elif ((percent >= told + 10)); then
+      say "  $percent % after $((SECONDS / 60)) min"
+      told=$percent
+    fi
+  done
+  if [[ -t 1 ]]; then say; fi
+}
+
+# One build at a time on this machine; a wheel appears in the cache whole or not at all.
+build_wheel() {
+  local key=$1 log=$cache/build-$1.log scratch
+  take_turn 9
+  [[ ! -d $cache/$key ]] || return 0
+  rm -rf "$cache"/tmp.*
+  scratch=$(mktemp -d --tmpdir="$cache")
+  mkdir "$scratch/tmp" "$scratch/wheel"
+  say "Building llama-cpp-python $version for this processor: about 10 minutes on a PC, up to an hour on a Raspberry Pi …"
+  # pip's own cache knows neither flags nor processor, so it must not answer here.
+  if ! TMPDIR=$scratch/tmp CMAKE_ARGS=$cmake_args CMAKE_BUILD_PARALLEL_LEVEL=$(jobs) PYTHONUNBUFFERED=1 \
+    "$venv/bin/python" -m pip wheel -v --no-cache-dir --no-deps --no-binary llama-cpp-python \
+    -w "$scratch/wheel" "llama-cpp-python==$version" 2>&1 | tee "$log" | show_progress; then
+    rm -rf "$scratch"
+    explain_log "$log" "llama-cpp-python could not be built"
+  fi
+  mv "$scratch/wheel" "$cache/$key"
+  rm -rf "$scratch"
+}
+
+# ── .venv ────────────────────────────────────────────────────────────────────────────────────────
+
+make_venv() {
+  # One that was copied from elsewhere, or is of another Python, would only half work.
+  if [[ "$("$venv/bin/python" -VV 2>&1)" != "$("$python" -VV)" ]] ||
+    ! grep -qsF " $venv" "$venv/pyvenv.cfg" || ! "$venv/bin/python" -m pip -V >/dev/null 2>&1; then
+    say "Making .venv …"
+    "$python" -m venv --clear "$venv"
+  fi
+}
+
+install_bramble() {
+  local wheel=$1 log=$cache/install.log
+  say "Installing Bramble into .venv (a few minutes on a Raspberry Pi) …"
+  if ! { "$venv/bin/python" -m pip install --force-reinstall --no-deps "$wheel" &&
+    "$venv/bin/python" -m pip install -e "$repo"; } >"$log" 2>&1; then
+    explain_log "$log" "Bramble could not be installed into .venv"
+  fi
+}
+
+set_up() {
+  local key
+  require_python
+  require_space
+  install_packages
+  require_python
+  make_venv
+  key=$(wheel_key)
+  if [[ ! -d $cache/$key ]]; then (build_wheel "$key") 9<"$cache"; fi
+  install_bramble "$cache/$key"/*.whl
+  stamp >"$venv/bramble-stamp"
+}
+
+# Two at once in the same folder take turns; whoever comes second finds everything done.
+is_set_up || (take_turn 8; is_set_up || set_up) 8<"$repo"
+
+"$venv/bin/bramble" models fetch starter "$@"
+[[ -z $setup_only ]] || exit 0
+exec "$venv/bin/bramble" serve "$@"
