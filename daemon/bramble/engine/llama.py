@@ -48,7 +48,10 @@ def _on_log(level: int, text: bytes, _user: object) -> None:
     elif "buffer size" in line:
         _buffers.append(line)
     if level != _CONTINUED and line:
-        log.log(_LEVEL.get(level, logging.DEBUG), "%s", line)
+        expected = (
+            "failed to find a memory slot" in line
+        )  # the cache is full; the worker makes room
+        log.log(logging.DEBUG if expected else _LEVEL.get(level, logging.DEBUG), "%s", line)
 
 
 C.llama_log_set(_on_log, None)

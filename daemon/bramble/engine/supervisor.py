@@ -83,14 +83,14 @@ class Supervisor:
 
     async def stop(self, grace: float) -> None:
         """End the process within `grace` seconds, by force after that."""
+        self._set(EngineState(Phase.STOPPED, reason="The appliance is shutting down."))
+        self._lose("The appliance is shutting down.")
+        if self._process is not None:
+            await self._process.end(grace)
         if self._task is not None:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
-        if self._process is not None:
-            await self._process.end(grace)
-        self._lose("The appliance is shutting down.")
-        self._set(EngineState(Phase.STOPPED, reason="The appliance is shutting down."))
 
     def send(self, message: wire.ToEngine) -> None:
         """Queue a message for the engine; one that died meanwhile is told nothing."""
@@ -110,17 +110,21 @@ class Supervisor:
             await self._changed.wait()
         return self.state.model
 
+    @property
+    def _finished(self) -> bool:
+        return self._hopeless or self.state.phase is Phase.STOPPED
+
     # ── one life after another ───────────────────────────────────────────────────────────────────
 
     async def _supervise(self) -> None:
         deaths = load_deaths = 0
         clock = asyncio.get_running_loop().time
-        while not self._hopeless:
+        while not self._finished:
             born = clock()
             was_ready = await self._live()
             deaths = 1 if clock() - born > HEALTHY_SECONDS else deaths + 1
             load_deaths = 0 if was_ready else load_deaths + 1
-            if self._hopeless:
+            if self._finished:
                 return
             if load_deaths >= LOAD_DEATHS:
                 self._fail(
@@ -145,7 +149,7 @@ class Supervisor:
         code = await process.wait()
         self._process = None
         was_ready = self.state.phase is Phase.READY
-        if not self._hopeless:
+        if not self._finished:
             self._mourn(code)
         return was_ready
 
