@@ -120,6 +120,14 @@ class ChatSettings(Struct, frozen=True):
     system_prompt: Annotated[
         str, Meta(description="What the model is told before every conversation; may be empty.")
     ] = "You are Bramble, a helpful assistant. Answer clearly, in the language of the question."
+    temperature: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=2,
+            description="How freely answers on the page are worded; 0 takes the likeliest word.",
+        ),
+    ] = 0.6
     max_tokens: Annotated[
         int,
         Meta(

@@ -1,0 +1,139 @@
+"""Builds the parts and runs them until somebody says stop. Start and stop are two lists; stop is start reversed."""
+
+import asyncio
+import logging
+import signal
+import socket
+from collections.abc import Sequence
+from pathlib import Path
+
+from aiohttp import web
+
+from bramble import systemd
+from bramble.chat.store import Store
+from bramble.chat.turn import Chat
+from bramble.config import Config
+from bramble.engine.client import Engine, EngineSpec
+from bramble.engine.wire import Load
+from bramble.models.catalogue import catalogue
+from bramble.scheduler import Scheduler
+from bramble.server.app import application
+from bramble.server.listen import listen, with_deadline
+from bramble.server.status import Status
+
+log = logging.getLogger("bramble")
+
+DATABASE = "bramble.sqlite"
+HTTP_SECONDS = 1.0
+ENGINE_SECONDS = 1.0
+"""How long connections and the engine may take to end: after server.drain, a stop still stays under 10 s."""
+
+
+class Daemon:
+    """All parts of one Bramble, made to be started and stopped once."""
+
+    def __init__(
+        self, config: Config, spec: EngineSpec, listeners: Sequence[socket.socket]
+    ) -> None:
+        self.store = Store(config.state_dir / DATABASE)
+        self.engine = Engine(spec)
+        self.scheduler = Scheduler(
+            self.engine,
+            slots=config.engine.slots,
+            waiting=config.queue.waiting,
+            per_person=config.queue.per_person,
+        )
+        self.chat = Chat(config.chat, self.store, self.engine, self.scheduler)
+        self.status = Status(self.engine, self.scheduler, config.engine)
+        self._http = web.AppRunner(
+            application(config, self.chat, self.status),
+            access_log=None,
+            handler_cancellation=True,  # a client that leaves cancels what it asked for
+            shutdown_timeout=HTTP_SECONDS,
+            keepalive_timeout=75.0,
+        )
+        self._listeners = listeners
+        self._drain = config.server.drain
+
+    async def start(self) -> None:
+        """Returns when the page can be opened; the model loads meanwhile. Raises CannotOpen."""
+        await self.store.open()
+        await self.engine.start()
+        await self._http.setup()
+        for listener in self._listeners:
+            await web.SockSite(self._http, listener).start()
+        self._watchdog = asyncio.create_task(systemd.feed_watchdog(self.status.is_moving))
+        self.status.watch(self._tell_systemd)
+        self._tell_systemd()
+        systemd.notify("READY=1")
+
+    async def stop(self) -> None:
+        """Running answers may go on for `server.drain` seconds; then everything ends."""
+        log.info("stopping; running answers may take %g s", self._drain)
+        systemd.notify("STOPPING=1")
+        self._watchdog.cancel()
+        for site in self._http.sites:
+            await site.stop()
+        await self.chat.drain(self._drain)
+        await self._http.cleanup()
+        await self.engine.stop(ENGINE_SECONDS)
+        await self.store.close()
+
+    def _tell_systemd(self) -> None:
+        systemd.notify(f"STATUS={self.status.sentence()}")
+
+
+async def serve(config: Config, model: Path) -> int:
+    """Run Bramble with this model until SIGTERM or SIGINT; returns the exit status.
+
+    Raises CannotListen, CannotOpen.
+    """
+    _log_at(config.log_level)
+    leave = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, leave.set)
+    listeners = _listeners(config)
+    daemon = Daemon(config, engine_spec(config, model), listeners)
+    await daemon.start()
+    print(f"Bramble is at {_addresses(config.server.host, listeners[0])}", flush=True)
+    await leave.wait()
+    await daemon.stop()
+    return 0
+
+
+def engine_spec(config: Config, model: Path) -> EngineSpec:
+    """How the engine is started."""
+    engine = config.engine
+    load = Load(
+        model=str(model),
+        context=engine.context,
+        slots=engine.slots,
+        threads=0 if engine.threads == "auto" else engine.threads,
+        batch=engine.batch,
+        max_step_ms=engine.max_step_ms,
+        name=catalogue()[engine.model].title if engine.model in catalogue() else "",
+    )
+    return EngineSpec(load, engine.spin)
+
+
+def _listeners(config: Config) -> list[socket.socket]:
+    """The sockets that systemd passed, else one of our own."""
+    passed = [with_deadline(each) for each in systemd.passed_sockets()]
+    return passed or [listen(config.server.host, config.server.port)]
+
+
+def _addresses(host: str, listener: socket.socket) -> str:
+    port = listener.getsockname()[1]
+    if host != "*":
+        return f"http://{f'[{host}]' if ':' in host else host}:{port}/"
+    name = socket.gethostname().partition(".")[0]
+    return f"http://127.0.0.1:{port}/ (and http://{name}.local:{port}/ on your network)"
+
+
+def _log_at(level: str) -> None:
+    journal = systemd.journal()
+    plain = "%(message)s" if journal else "%(asctime)s %(levelname)s %(message)s"
+    handler = journal or logging.StreamHandler()
+    logging.basicConfig(level=level.upper(), format=plain, handlers=[handler])
+    # aiohttp logs a traceback for each stranger who speaks no HTTP; our own faults are logged by `server.errors`.
+    logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)

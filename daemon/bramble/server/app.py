@@ -1,0 +1,47 @@
+"""The web application: the rooms of `server/` behind one door, with the headers that every answer carries."""
+
+from aiohttp import web
+
+from bramble.chat.turn import Chat
+from bramble.config import Config
+from bramble.server.access import Access
+from bramble.server.errors import shaped
+from bramble.server.openai import OpenAI
+from bramble.server.pages import Pages, folder
+from bramble.server.socket import Sockets
+from bramble.server.status import Status
+
+BODY_LIMIT = 2 * 1024 * 1024
+"""Largest accepted body in bytes."""
+
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+        "connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; "
+        "frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Server": "Bramble",
+}
+
+
+def application(config: Config, chat: Chat, status: Status) -> web.Application:
+    """Every route that there is. Raises PageMissing."""
+    app = web.Application(
+        middlewares=[shaped, Access(config.server).guard], client_max_size=BODY_LIMIT
+    )
+    app.on_response_prepare.append(_add_headers)
+    app.router.add_get("/healthz", status.alive)
+    app.router.add_get("/readyz", status.ready)
+    for room in (
+        Pages(folder()),
+        Sockets(chat, status),
+        OpenAI(chat, status, max_tokens=config.chat.max_tokens),
+    ):
+        room.add_to(app)
+    return app
+
+
+async def _add_headers(_: web.Request, response: web.StreamResponse) -> None:
+    response.headers.update(HEADERS)

@@ -1,0 +1,136 @@
+"""What is said on one WebSocket, protocol version 1 (see `frames`). A bad frame gets an `error` frame and nothing else.
+
+Nothing is queued for a client: each task waits for its connection, then tells what is true by then.
+"""
+
+import asyncio
+import logging
+from contextlib import aclosing, suppress
+
+from aiohttp import WSMsgType
+
+import bramble
+from bramble.chat.answer import Answer, Internal
+from bramble.chat.turn import Chat, Opened
+from bramble.errors import BadRequest, BrambleError, NotFound
+from bramble.server import frames
+from bramble.server.codec import decode, failure, translate
+from bramble.server.status import Status
+from bramble.server.websocket import Socket
+
+log = logging.getLogger("bramble.server")
+
+STATE_SECONDS = 0.25
+"""Least time between two `state` frames."""
+FOLLOWED_MOST = 16
+"""Answers that one socket may follow at once."""
+NO_TEXT = frames.Error(code="bad_frame", message="Frames are text.")
+
+
+class Connection:
+    """One client. `person` counts in the queue; `origin` is whose refs these are where no conversation says so."""
+
+    def __init__(
+        self, socket: Socket, chat: Chat, status: Status, person: str, origin: str
+    ) -> None:
+        self._socket, self._chat, self._status = socket, chat, status
+        self._person, self._origin = person, origin
+        self._following: dict[int, asyncio.Task[None]] = {}
+
+    async def run(self) -> None:
+        """Talk until the client leaves; its answers go on without it. Raises ConnectionResetError."""
+        changed = asyncio.Event()
+        unwatch = self._status.watch(changed.set)
+        telling = asyncio.create_task(self._tell_state(changed))
+        try:
+            await self._socket.send(frames.Hello(frames.PROTOCOL, bramble.__version__))
+            await self._socket.send(self._status.frame())
+            async for message in self._socket:
+                if message.type is WSMsgType.TEXT:
+                    await self._receive(decode(message.data))
+                elif message.type is WSMsgType.BINARY:
+                    await self._receive(NO_TEXT)
+        finally:
+            unwatch()
+            for task in (telling, *self._following.values()):
+                task.cancel()
+
+    async def _receive(self, frame: frames.FromClient | frames.Error) -> None:
+        try:
+            await self._handle(frame)
+        except BrambleError as error:
+            await self._fail(frame, error)
+        except ConnectionResetError:
+            raise
+        except Exception:
+            log.exception("a frame could not be handled")
+            await self._fail(
+                frame, Internal("Something went wrong inside Bramble.", "See the log.")
+            )
+
+    async def _handle(self, frame: frames.FromClient | frames.Error) -> None:
+        match frame:
+            case frames.Say():
+                await self._say(frame)
+            case frames.Open():
+                await self._show(await self._chat.open(frame.conversation))
+            case frames.Resume():
+                self._follow(self._find(frame.answer), frame.after)
+            case frames.Stop():
+                self._find(frame.answer).stop()
+            case frames.Ping():
+                await self._socket.send(frames.Pong())
+            case frames.Error():
+                await self._socket.send(frame)
+
+    async def _say(self, frame: frames.Say) -> None:
+        ref = f"{frame.conversation or self._origin} {frame.ref}"
+        said = await self._chat.say(self._person, ref, frame.conversation, frame.text)
+        answer = said.answer.id if said.answer else None
+        await self._socket.send(frames.Said(frame.ref, said.conversation, said.message, answer))
+        if said.answer:
+            self._follow(said.answer, 0)
+        else:
+            await self._show(await self._chat.open(said.conversation))
+
+    async def _show(self, opened: Opened) -> None:
+        answer = opened.answer.id if opened.answer else None
+        if answer in self._following:  # told from its beginning again, so no piece in between
+            self._following.pop(answer).cancel()
+        await self._socket.send(frames.Conversation(opened.conversation, opened.messages, answer))
+        if opened.answer:
+            self._follow(opened.answer, 0)
+
+    async def _fail(self, frame: frames.FromClient | frames.Error, error: BrambleError) -> None:
+        ref, answer = getattr(frame, "ref", None), getattr(frame, "answer", None)
+        await self._socket.send(failure(error, ref=ref, answer=answer))
+
+    def _find(self, id: int) -> Answer:
+        answer = self._chat.answers.find(id)
+        if answer is None:
+            raise NotFound("This answer is over.", "Open the conversation again.")
+        return answer
+
+    def _follow(self, answer: Answer, after: int) -> None:
+        """Tell an answer from here on; a second time, from there on."""
+        if old := self._following.pop(answer.id, None):
+            old.cancel()
+        if len(self._following) >= FOLLOWED_MOST:
+            raise BadRequest(f"{FOLLOWED_MOST} answers are being followed here already.")
+        task = asyncio.create_task(self._tell(answer, after))
+        self._following[answer.id] = task
+
+    async def _tell(self, answer: Answer, after: int) -> None:
+        with suppress(ConnectionResetError):
+            async with aclosing(answer.follow(after)) as updates:
+                async for update in updates:
+                    for frame in translate(answer, update):
+                        await self._socket.send(frame)
+            del self._following[answer.id]
+
+    async def _tell_state(self, changed: asyncio.Event) -> None:
+        with suppress(ConnectionResetError):
+            while await changed.wait():
+                changed.clear()
+                await self._socket.send(self._status.frame())
+                await asyncio.sleep(STATE_SECONDS)

@@ -1,0 +1,177 @@
+"""The frames of the WebSocket protocol, version 1: what a client may send, what it is sent, one JSON object each."""
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from bramble.chat.store import Message
+
+PROTOCOL = 1
+FRAME_LIMIT = 256 * 1024
+"""Largest accepted frame in bytes."""
+
+Id = Annotated[str, Meta(min_length=1, max_length=64)]
+
+
+class _Frame(msgspec.Struct, frozen=True, tag_field="type", tag=str.lower):
+    """A frame; its type is the lower-case name of its class."""
+
+
+# ── client → server ──────────────────────────────────────────────────────────────────────────────
+
+
+class Open(_Frame, frozen=True):
+    """Show me this conversation."""
+
+    conversation: Id
+
+
+class Say(_Frame, frozen=True):
+    """A person's message. The same `ref` again is the same message; without a conversation it starts one."""
+
+    ref: Id
+    text: Annotated[str, Meta(max_length=100_000, pattern=r"\S")]
+    conversation: Id | None = None
+
+
+class Stop(_Frame, frozen=True):
+    """End this answer where it is."""
+
+    answer: int
+
+
+class Resume(_Frame, frozen=True):
+    """Go on with this answer after the piece that came last."""
+
+    answer: int
+    after: Annotated[int, Meta(ge=0)] = 0
+
+
+class Ping(_Frame, frozen=True):
+    """Is anybody there?"""
+
+
+FromClient = Open | Say | Stop | Resume | Ping
+
+
+# ── server → client ──────────────────────────────────────────────────────────────────────────────
+
+
+class Hello(_Frame, frozen=True):
+    """The first frame."""
+
+    protocol: int
+    version: str
+
+
+class State(_Frame, frozen=True):
+    """What the engine is doing, and for how many."""
+
+    phase: str
+    fraction: float
+    reason: str
+    hint: str
+    model: str | None
+    context: int
+    running: int
+    waiting: int
+    slots: int
+
+
+class Conversation(_Frame, frozen=True):
+    """A conversation as far as it is; `answer` runs and is told from its first piece."""
+
+    conversation: str
+    messages: list[Message]
+    answer: int | None
+
+
+class Said(_Frame, frozen=True):
+    """The message is on disk. `answer` is None where it was over long ago."""
+
+    ref: str
+    conversation: str
+    message: int
+    answer: int | None
+
+
+class Queued(_Frame, frozen=True):
+    """Place in the queue, 1 is next; `eta` in seconds."""
+
+    answer: int
+    position: int
+    eta: float | None
+
+
+class Started(_Frame, frozen=True):
+    """The prompt is being read."""
+
+    answer: int
+    prompt_tokens: int
+    cached_tokens: int
+
+
+class Progress(_Frame, frozen=True):
+    """How many tokens of the prompt are read."""
+
+    answer: int
+    done: int
+    total: int
+
+
+class Piece(_Frame, frozen=True):
+    """The next characters; with them everything up to piece `n` is told."""
+
+    answer: int
+    n: int
+    text: str
+
+
+class Usage(msgspec.Struct, frozen=True):
+    """Lengths in tokens."""
+
+    prompt_tokens: int
+    cached_tokens: int
+    completion_tokens: int
+
+
+class Timings(msgspec.Struct, frozen=True):
+    """Times in milliseconds, the rate in tokens a second where it can be told."""
+
+    first_token_ms: float
+    decode_ms: float
+    tokens_per_second: float | None
+
+
+class Done(_Frame, frozen=True):
+    """An answer is over; `message` is where it is stored, `trimmed` how many old messages the model did not see."""
+
+    answer: int
+    message: int
+    n: int
+    reason: Literal["stop", "length", "stopped", "error"]
+    usage: Usage | None
+    timings: Timings | None
+    trimmed: int
+
+
+class Error(_Frame, frozen=True, kw_only=True):
+    """Something did not work: `ref` or `answer` say what. `retry_after` in seconds."""
+
+    code: str
+    message: str
+    hint: str = ""
+    ref: str | None = None
+    answer: int | None = None
+    retry_after: float | None = None
+    params: dict[str, int] = {}
+
+
+class Pong(_Frame, frozen=True):
+    """Yes."""
+
+
+ToClient = (
+    Hello | State | Conversation | Said | Queued | Started | Progress | Piece | Done | Error | Pong
+)

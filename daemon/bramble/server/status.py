@@ -1,0 +1,93 @@
+"""What the engine is doing and for how many, as everybody outside is told it."""
+
+import time
+from collections.abc import Callable
+
+from aiohttp import web
+
+from bramble.config import EngineSettings
+from bramble.engine.client import Engine, EngineState, Phase
+from bramble.engine.wire import Ready
+from bramble.scheduler import Scheduler
+from bramble.server.errors import json_response
+from bramble.server.frames import State
+
+RETRY_SECONDS = "2"
+"""Retry-After of /readyz while there is no model."""
+STUCK_SECONDS = 180.0
+"""An engine that is being started and shows no change for so long is not being started any more."""
+SETTLED = {Phase.READY, Phase.FAILED, Phase.STOPPED}
+
+
+class Status:
+    """Watches engine and queue; remembers the model while the engine is started again."""
+
+    def __init__(self, engine: Engine, scheduler: Scheduler, settings: EngineSettings) -> None:
+        self._engine, self._scheduler, self._settings = engine, scheduler, settings
+        self._changed = time.monotonic()
+        self.model: Ready | None = None
+        engine.watch(self._remember)
+
+    def watch(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Call back on every change; returns what ends that."""
+        end_engine = self._engine.watch(lambda _: callback())
+        end_scheduler = self._scheduler.watch(callback)
+
+        def end() -> None:
+            end_engine()
+            end_scheduler()
+
+        return end
+
+    def frame(self) -> State:
+        """The state as it is now."""
+        state = self._engine.state
+        return State(
+            phase=state.phase.value,
+            fraction=round(state.fraction, 3),
+            reason=state.reason,
+            hint=state.hint,
+            model=self.model.name if self.model else None,
+            context=self.model.context if self.model else self._settings.context,
+            running=self._scheduler.running,
+            waiting=self._scheduler.waiting,
+            slots=self.model.slots if self.model else self._settings.slots,
+        )
+
+    async def alive(self, _: web.Request) -> web.Response:
+        """GET /healthz: the loop turns."""
+        return json_response({"status": "alive"})
+
+    async def ready(self, _: web.Request) -> web.Response:
+        """GET /readyz: 200 where a question would be answered now, else 503 with the reason."""
+        frame = self.frame()
+        body = {
+            "status": frame.phase,
+            "fraction": frame.fraction,
+            "reason": frame.reason,
+            "hint": frame.hint,
+            "model": frame.model,
+        }
+        if self._engine.state.phase is Phase.READY:
+            return json_response(body)
+        response = json_response(body, status=503)
+        response.headers["Retry-After"] = RETRY_SECONDS
+        return response
+
+    def sentence(self) -> str:
+        """The state in a line for whoever looks after the machine."""
+        frame = self.frame()
+        if frame.phase == Phase.READY:
+            return f"{frame.model}: {frame.running} answering, {frame.waiting} waiting"
+        if frame.phase == Phase.LOADING:
+            return f"Loading the model: {frame.fraction:.0%}"
+        return frame.reason or f"The engine is {frame.phase}"
+
+    def is_moving(self) -> bool:
+        """False where only a restart of the daemon can help; a model that cannot be loaded is no such case."""
+        stuck = time.monotonic() - self._changed > STUCK_SECONDS
+        return self._engine.state.phase in SETTLED or not stuck
+
+    def _remember(self, state: EngineState) -> None:
+        self._changed = time.monotonic()
+        self.model = state.model or self.model

@@ -1,0 +1,1 @@
+"""Conversations, their store and their running answers."""

@@ -1,0 +1,124 @@
+"""The store: what it acknowledged is on disk, and a file it cannot use is told in words."""
+
+import asyncio
+import signal
+import sqlite3
+import sys
+from asyncio.subprocess import PIPE
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from bramble.chat.store import CannotOpen, Store
+from bramble.errors import NotFound
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "new" / "store.sqlite"
+
+
+@pytest.fixture
+async def store(file: Path) -> AsyncIterator[Store]:
+    store = Store(file)
+    await store.open()
+    yield store
+    await store.close()
+
+
+async def test_what_is_said_gets_a_reply_to_write(store: Store) -> None:
+    first = await store.say(None, "a", "Hello 你好 \0 👋")
+    await store.write(first.reply, "Hi", "whole")
+    second = await store.say(first.conversation, "b", "More")
+    messages = await store.messages(first.conversation)
+    assert [(each.role, each.text, each.status) for each in messages] == [
+        ("user", "Hello 你好 \0 👋", "whole"),
+        ("assistant", "Hi", "whole"),
+        ("user", "More", "whole"),
+        ("assistant", "", "writing"),
+    ]
+    assert [each.id for each in messages] == [
+        first.message,
+        first.reply,
+        second.message,
+        second.reply,
+    ]
+
+
+async def test_a_ref_finds_its_message_and_reply(store: Store) -> None:
+    one = await store.say(None, "a", "One")
+    await store.say(one.conversation, "b", "Two")
+    assert await store.find("a") == one
+    assert await store.find("c") is None
+
+
+async def test_conversations_cannot_be_guessed(store: Store) -> None:
+    ids = {(await store.say(None, f"{n}", "Hi")).conversation for n in range(20)}
+    assert len(ids) == 20
+    assert min(map(len, ids)) >= 22  # 128 bits in base64
+
+
+@pytest.mark.parametrize("id", ["", "x", "' OR 1=1 --"])
+async def test_an_unknown_conversation_is_not_found(store: Store, id: str) -> None:
+    with pytest.raises(NotFound):
+        await store.messages(id)
+    with pytest.raises(NotFound):
+        await store.say(id, "a", "Hi")
+    assert await store.find("a") is None
+
+
+async def test_power_loss_keeps_what_was_acknowledged(file: Path) -> None:
+    """A process says two things, and dies by kill -9 right after the acknowledgement."""
+    script = f"""
+import asyncio, os, signal
+from pathlib import Path
+from bramble.chat.store import Store
+async def main():
+    store = Store(Path({str(file)!r}))
+    await store.open()
+    said = await store.say(None, "a", "Remember this")
+    await store.write(said.reply, "I am remem", "writing")
+    print(said.conversation, flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+asyncio.run(main())
+"""
+    dead = await asyncio.create_subprocess_exec(sys.executable, "-c", script, stdout=PIPE)
+    said, _ = await dead.communicate()
+    assert dead.returncode == -signal.SIGKILL
+    store = Store(file)
+    await store.open()
+    messages = await store.messages(said.decode().strip())
+    assert [(each.text, each.status) for each in messages] == [
+        ("Remember this", "whole"),
+        ("I am remem", "interrupted"),
+    ]
+    await store.close()
+
+
+async def test_nobody_else_on_the_machine_reads_it(store: Store, file: Path) -> None:
+    await store.say(None, "a", "Private")
+    for each in (file.parent, *file.parent.iterdir()):
+        assert each.stat().st_mode & 0o077 == 0
+
+
+async def test_a_file_that_is_no_store_is_told_and_left_alone(tmp_path: Path) -> None:
+    file = tmp_path / "store.sqlite"
+    file.write_text("My diary, not a database. " * 99)
+    with pytest.raises(CannotOpen, match=r"store\.sqlite cannot be opened: file is not a database"):
+        await Store(file).open()
+    assert file.read_text().startswith("My diary")
+
+
+async def test_a_newer_file_is_refused(file: Path, store: Store) -> None:
+    with sqlite3.connect(file) as database:
+        database.execute("PRAGMA user_version = 99")
+    database.close()
+    with pytest.raises(CannotOpen, match="newer Bramble"):
+        await Store(file).open()
+
+
+async def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    (tmp_path / "state").write_text("a file")
+    with pytest.raises(CannotOpen, match="cannot be opened"):
+        await Store(tmp_path / "state" / "store.sqlite").open()

@@ -1,0 +1,86 @@
+"""Daemons for tests: one in this process with the fake engine, or the real command with the real model."""
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from subprocess import PIPE
+
+from aiohttp import ClientSession
+
+from bramble.app import Daemon, engine_spec
+from bramble.config import load
+from bramble.engine.client import EngineSpec, Phase
+from bramble.server.listen import listen
+
+FAKE_ENGINE = Path(__file__).parent / "fake_engine.py"
+DEADLINE = 20.0
+
+
+@dataclass
+class Running:
+    """A daemon in this process, its address, and a client."""
+
+    daemon: Daemon
+    url: str
+    http: ClientSession
+
+    async def until(self, phase: Phase) -> None:
+        """Wait until the engine is there."""
+        async with asyncio.timeout(DEADLINE):
+            while self.daemon.engine.state.phase is not phase:
+                await asyncio.sleep(0.01)
+
+
+@asynccontextmanager
+async def running(
+    state_dir: Path, settings: Sequence[str] = (), engine: Sequence[str] = ()
+) -> AsyncGenerator[Running, None]:
+    """A daemon with `NAME=VALUE` settings and a fake engine with these options."""
+    config = load(None, ["log_level=debug", f"state_dir={state_dir}", *settings])
+    spec = engine_spec(config, Path("fake.gguf"))
+    spec = EngineSpec(spec.load, spec.spin, (sys.executable, str(FAKE_ENGINE), *engine))
+    with listen("127.0.0.1", 0) as listener:
+        daemon = Daemon(config, spec, [listener])
+        await daemon.start()
+        try:
+            async with ClientSession() as http:
+                port = listener.getsockname()[1]
+                yield Running(daemon, f"http://127.0.0.1:{port}", http)
+        finally:
+            await daemon.stop()
+
+
+class Live:
+    """`bramble serve` as people start it, on a free port."""
+
+    def __init__(self, state_dir: Path, *settings: str) -> None:
+        arguments = [
+            f"--set={setting}"
+            for setting in (
+                "server.host=127.0.0.1",
+                "server.port=0",
+                f"state_dir={state_dir}",
+                *settings,
+            )
+        ]
+        state_dir.mkdir(exist_ok=True)
+        self.log = state_dir / "log"
+        with self.log.open("w") as log:
+            command = [sys.executable, "-m", "bramble", "serve", *arguments]
+            self.process = subprocess.Popen(command, stdout=PIPE, stderr=log, text=True)
+        assert self.process.stdout is not None
+        first = self.process.stdout.readline()
+        self.url = first.removeprefix("Bramble is at ").strip().rstrip("/")
+        if not self.url.startswith("http://"):
+            self.end()
+            raise AssertionError(f"bramble serve said {first!r} and {self.log.read_text()!r}")
+
+    def end(self) -> None:
+        """Stop it as systemd would, where it still runs."""
+        with self.process:
+            self.process.terminate()
+            self.process.wait(DEADLINE)

@@ -1,0 +1,116 @@
+"""The real daemon with the real model, as its clients use it."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+
+import psutil
+import pytest
+from aiohttp import ClientSession
+from openai import AsyncOpenAI, BadRequestError
+from openai.types.chat import ChatCompletionMessageParam
+
+from tests.daemons import DEADLINE, Live
+from tests.page import page
+
+QUESTION: ChatCompletionMessageParam = {"role": "user", "content": "Why is the sky blue?"}
+MEGABYTE = 1 << 20
+
+
+@pytest.fixture
+async def client(live: Live) -> AsyncIterator[AsyncOpenAI]:
+    async with AsyncOpenAI(base_url=f"{live.url}/v1", api_key="any", max_retries=0) as client:
+        yield client
+
+
+async def name(client: AsyncOpenAI) -> str:
+    """The model's name, once it is loaded."""
+    patient = client.with_options(max_retries=20)
+    return (await patient.models.list()).data[0].id
+
+
+async def test_the_sdk_lists_chats_and_streams_the_same_words(client: AsyncOpenAI) -> None:
+    model = await name(client)
+    whole = await client.chat.completions.create(
+        model=model, messages=[QUESTION], max_tokens=24, temperature=0
+    )
+    stream = await client.chat.completions.create(
+        model=model,
+        messages=[QUESTION],
+        max_tokens=24,
+        temperature=0,
+        stream=True,
+        stream_options={"include_usage": True},
+    )
+    chunks = [chunk async for chunk in stream]
+    text = "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)
+    assert text == whole.choices[0].message.content
+    assert whole.usage is not None
+    assert chunks[-1].usage is not None
+    assert chunks[-1].usage.completion_tokens == whole.usage.completion_tokens == 24
+    assert chunks[-2].choices[0].finish_reason == whole.choices[0].finish_reason == "length"
+
+
+async def test_the_sdk_reads_our_errors(client: AsyncOpenAI) -> None:
+    with pytest.raises(BadRequestError) as caught:
+        await client.chat.completions.create(model="x", messages=[QUESTION], temperature=-1)
+    assert caught.value.param == "temperature"
+    long: ChatCompletionMessageParam = {"role": "user", "content": "word " * 9000}
+    with pytest.raises(BadRequestError) as caught:
+        await client.chat.completions.create(model="x", messages=[long])
+    assert caught.value.code == "context_length_exceeded"
+
+
+async def test_a_stop_string_is_not_part_of_the_answer(client: AsyncOpenAI) -> None:
+    answer = await client.chat.completions.create(
+        model="x", messages=[QUESTION], max_tokens=60, temperature=0, stop=[" the", ","]
+    )
+    text = answer.choices[0].message.content or ""
+    assert text
+    assert answer.choices[0].finish_reason == "stop"
+    assert " the" not in text
+    assert "," not in text
+
+
+async def test_eight_people_at_once_all_get_what_is_stored(live: Live) -> None:
+    async def visit(http: ClientSession, number: int) -> None:
+        async with page(http, live.url, me=f"person{number}") as one:
+            said = await one.say(f"Tell me {number} things about bread.")
+            done = await one.until("done", answer=said["answer"])
+            assert done["reason"] in ("stop", "length")
+            stored = (await one.open(said["conversation"]))["messages"][-1]
+            assert stored["text"] == one.text(said["answer"]) != ""
+
+    async with ClientSession() as http, asyncio.timeout(100):
+        await asyncio.gather(*(visit(http, number) for number in range(8)))
+
+
+async def test_a_second_turn_reuses_the_first(live: Live) -> None:
+    async with ClientSession() as http, page(http, live.url) as one:
+        said = await one.say("Count to five.")
+        await one.until("done")
+        await one.say("And now to ten.", said["conversation"])
+        started = await one.until("started")
+        assert started["cached_tokens"] > 0.8 * started["prompt_tokens"] - 20
+
+
+async def test_the_daemon_stays_small(live: Live) -> None:
+    """After some answers the daemon alone is under 60 MB."""
+    async with ClientSession() as http, page(http, live.url) as one:
+        for _ in range(20):
+            said = await one.say("Say yes.")
+            await one.until("started")
+            await one.send("stop", answer=said["answer"])
+            await one.until("done", answer=said["answer"])
+    assert psutil.Process(live.process.pid).memory_info().rss < 60 * MEGABYTE
+
+
+async def test_loading_ends(live: Live) -> None:
+    async with ClientSession() as http, asyncio.timeout(DEADLINE):
+        while True:
+            async with http.get(f"{live.url}/readyz") as response:
+                body = json.loads(await response.read())
+                if response.status == 200:
+                    assert body["status"] == "ready"
+                    return
+                assert response.status == 503
