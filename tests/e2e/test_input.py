@@ -1,0 +1,118 @@
+"""The input: what sends, what does not, and what is said when it cannot."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, cast
+
+from playwright.async_api import expect
+
+from tests.conftest import Start
+from tests.daemons import Running
+from tests.e2e.conftest import Visit
+
+
+async def test_enter_sends_and_shift_enter_breaks_the_line(daemon: Running, visit: Visit) -> None:
+    person = await (await visit(daemon.url)).ready()
+    await person.input.press_sequentially("say")
+    one_line = await person.input.bounding_box()
+    await person.input.press("Shift+Enter")
+    await person.input.press_sequentially("3")
+    two_lines = await person.input.bounding_box()
+    assert one_line and two_lines and two_lines["height"] > one_line["height"]
+    await expect(person.bubbles).to_have_count(0)
+    await person.input.press("Enter")
+    await expect(person.bubbles).to_have_text(["say\n3"])
+    await expect(person.input).to_have_value("")
+    assert (await person.input.bounding_box()) == one_line
+
+
+async def test_the_enter_that_ends_a_composition_does_not_send(
+    daemon: Running, visit: Visit
+) -> None:
+    person = await (await visit(daemon.url)).ready()
+    await person.input.fill("turns ")
+    browser = await person.page.context.new_cdp_session(person.page)
+    tell: Callable[..., Awaitable[Any]] = cast(Any, browser).send
+    composition = {"text": "ni hao", "selectionStart": 6, "selectionEnd": 6}
+    enter = {"type": "rawKeyDown", "key": "Enter", "code": "Enter", "windowsVirtualKeyCode": 13}
+    await tell("Input.imeSetComposition", composition)
+    await tell("Input.dispatchKeyEvent", enter)
+    await expect(person.bubbles).to_have_count(0)
+    await tell("Input.insertText", {"text": "你好"})
+    await expect(person.input).to_have_value("turns 你好")
+    await person.page.keyboard.press("Enter")
+    await expect(person.bubbles).to_have_text(["turns 你好"])
+
+
+async def test_safaris_enter_after_a_composition_does_not_send(
+    daemon: Running, visit: Visit
+) -> None:
+    person = await (await visit(daemon.url)).ready()
+    await person.input.fill("say 3")
+    await person.input.dispatch_event("keydown", {"key": "Enter", "keyCode": 229, "bubbles": True})
+    await expect(person.input).to_have_value("say 3")
+    await expect(person.bubbles).to_have_count(0)
+
+
+async def test_touching_send_leaves_the_keyboard_where_it_is(daemon: Running, visit: Visit) -> None:
+    person = await (await visit(daemon.url)).ready()
+    await person.input.tap()
+    await person.input.press_sequentially("say 3")
+    await person.send.tap()
+    await expect(person.bubbles).to_have_text(["say 3"])
+    await expect(person.input).to_be_focused()
+
+
+async def test_nothing_but_spaces_is_not_sent(daemon: Running, visit: Visit) -> None:
+    person = await (await visit(daemon.url)).ready()
+    await person.say(" \n ")
+    await expect(person.send).to_be_disabled()
+    await expect(person.bubbles).to_have_count(0)
+
+
+async def test_a_second_message_waits_for_the_first_answer(daemon: Running, visit: Visit) -> None:
+    person = await (await visit(daemon.url)).ready()
+    await person.say("slow 1000 0.02")
+    await expect(person.texts.last).not_to_be_empty()
+    await person.say("say 2")
+    await expect(person.page.get_by_role("alert")).to_contain_text("One answer at a time")
+    await expect(person.input).to_have_value("say 2")
+    await person.stop.click()
+    await expect(person.page.get_by_role("alert")).to_be_hidden()
+    await person.input.press("Enter")
+    await expect(person.texts.last).to_have_text("0字 1字")
+
+
+async def test_a_message_too_long_for_a_frame_is_kept_and_said(
+    daemon: Running, visit: Visit
+) -> None:
+    person = await (await visit(daemon.url)).ready()
+    await person.say("字" * 90_000)
+    await expect(person.page.get_by_role("alert")).to_contain_text("too long")
+    await expect(person.bubbles).to_have_count(0)
+    assert len(await person.input.input_value()) == 90_000
+    await person.input.fill("shorter")
+    await expect(person.page.get_by_role("alert")).to_be_hidden()
+
+
+async def test_copying_works_where_there_is_no_clipboard_api(start: Start, visit: Visit) -> None:
+    async with start(["server.names=[bramble.test]"]) as daemon:
+        person = await visit(daemon.url.replace("127.0.0.1", "bramble.test"))
+        await person.ready()
+        assert await person.page.evaluate("!isSecureContext && !navigator.clipboard")
+        await person.ask("say 3")
+        await person.button("Copy the answer").click()
+        await expect(person.page.locator("#live")).to_have_text("Copied")
+        await person.input.press("Control+V")
+        await expect(person.input).to_have_value("0字 1字 2字 ")
+
+
+async def test_what_is_copied_keeps_its_lines_and_spaces(daemon: Running, visit: Visit) -> None:
+    person = await (await visit(daemon.url)).ready()
+    script = """async ({ base, text }) => {
+        Object.defineProperty(navigator, "clipboard", { value: undefined });
+        return (await import(base + "copy.js")).copy(text);
+    }"""
+    text = "if a:\n\n    b = '  '\n\t# 中文\n"
+    assert await person.page.evaluate(script, {"base": await person.base(), "text": text})
+    await person.input.press("Control+V")
+    await expect(person.input).to_have_value(text)

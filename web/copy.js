@@ -1,0 +1,26 @@
+/** Copying text, also without the clipboard API: that needs a secure context, and http://bramble.local is none. */
+
+/** Copies `text`; resolves to whether that worked. */
+export async function copy(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    return copyBySelection(text);
+  }
+}
+
+function copyBySelection(text) {
+  const focused = document.activeElement;
+  const area = document.createElement("textarea");
+  area.className = "unseen";
+  area.readOnly = true; // or phones open their keyboard
+  area.value = text;
+  document.body.append(area);
+  area.select();
+  area.setSelectionRange(0, text.length);
+  const copied = document.execCommand("copy");
+  area.remove();
+  focused?.focus();
+  return copied;
+}
