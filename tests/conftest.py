@@ -6,11 +6,16 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from bramble.config import Config
 from bramble.models.catalogue import find
 from bramble.models.library import is_present, location
 from tests.daemons import Live, Running, running
+
+# A timed example fails on a busy machine; what takes too long fails by pytest's own timeout.
+settings.register_profile("bramble", deadline=None)
+settings.load_profile("bramble")
 
 Start = Callable[..., AbstractAsyncContextManager[Running]]
 

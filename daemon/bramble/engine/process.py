@@ -36,17 +36,20 @@ class EngineProcess:
     async def spawn(cls, spec: EngineSpec) -> "EngineProcess":
         """Start the process with its end of a fresh socketpair as the last argument."""
         ours, theirs = socket.socketpair()
-        with theirs:
-            process = await asyncio.create_subprocess_exec(
-                *spec.command,
-                str(theirs.fileno()),
-                pass_fds=[theirs.fileno()],
-                stdin=DEVNULL,
-                stderr=PIPE,
-                start_new_session=True,  # a Ctrl-C in the terminal is the daemon's to handle
-                # Without the second a failed assertion runs gdb on itself, which takes seconds.
-                env={**os.environ, "GOMP_SPINCOUNT": str(spec.spin), "GGML_NO_BACKTRACE": "1"},
-            )
+        try:
+            with theirs:
+                process = await asyncio.create_subprocess_exec(
+                    *spec.command,
+                    str(theirs.fileno()),
+                    pass_fds=[theirs.fileno()],
+                    stdin=DEVNULL,
+                    stderr=PIPE,
+                    start_new_session=True,  # a Ctrl-C in the terminal is the daemon's to handle
+                    env=_environment(spec),
+                )
+        except BaseException:
+            ours.close()
+            raise
         reader, writer = await asyncio.open_unix_connection(sock=ours)
         return cls(process, os.pidfd_open(process.pid), reader, writer)
 
@@ -113,4 +116,11 @@ class EngineProcess:
         if not self._writer.is_closing():
             self._writer.close()
             os.close(self._pidfd)
+        with contextlib.suppress(ConnectionError):
+            await self._writer.wait_closed()
         return code
+
+
+def _environment(spec: EngineSpec) -> dict[str, str]:
+    # Without the second a failed assertion runs gdb on itself, which takes seconds.
+    return {**os.environ, "GOMP_SPINCOUNT": str(spec.spin), "GGML_NO_BACKTRACE": "1"}
