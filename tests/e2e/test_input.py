@@ -96,7 +96,7 @@ async def test_a_message_too_long_for_a_frame_is_kept_and_said(
 
 async def test_copying_works_where_there_is_no_clipboard_api(start: Start, visit: Visit) -> None:
     async with start(["server.names=[bramble.test]"]) as daemon:
-        person = await visit(daemon.url.replace("127.0.0.1", "bramble.test"))
+        person = await visit(daemon.url.replace("127.0.0.1", "bramble.test"), loses_link=True)
         await person.ready()
         assert await person.page.evaluate("!isSecureContext && !navigator.clipboard")
         await person.ask("say 3")

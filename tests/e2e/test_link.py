@@ -87,7 +87,7 @@ async def test_a_conversation_that_is_gone_becomes_a_new_one_quietly(
 
 async def test_loading_is_said_and_a_message_waits_for_it(start: Start, visit: Visit) -> None:
     async with start(["server.drain=0"], ["--slow-load"]) as daemon:
-        person = await visit(daemon.url)
+        person = await visit(daemon.url, loses_link=True)
         await expect(person.state).to_have_text("loading 50 %")
         await person.say("say 3")
         await expect(person.answers.last).to_contain_text("still loading")
@@ -95,7 +95,10 @@ async def test_loading_is_said_and_a_message_waits_for_it(start: Start, visit: V
 
 async def test_a_queue_is_told_with_the_place_in_it(start: Start, visit: Visit) -> None:
     async with start(["engine.slots=1"]) as daemon:
-        first, second = await visit(daemon.url), await visit(daemon.url)
+        first, second = (
+            await visit(daemon.url, loses_link=True),
+            await visit(daemon.url, loses_link=True),
+        )
         await (await first.ready()).say("slow 1000 0.02")
         await expect(first.texts.last).to_contain_text("3字")
         await second.say("say 3")
@@ -120,7 +123,7 @@ async def test_a_message_too_long_for_the_model_comes_back_to_be_shortened(
     start: Start, visit: Visit
 ) -> None:
     async with start(engine=["--refuse-above", "1"]) as daemon:
-        person = await (await visit(daemon.url)).ready()
+        person = await (await visit(daemon.url, loses_link=True)).ready()
         await person.say("say 3")
         await expect(person.answers.last).to_contain_text("Your message is too long")
         await person.button("Edit the message").click()
