@@ -40,7 +40,7 @@ def test_the_budget_follows_the_measured_cost_and_leaves_room_for_decoding() -> 
         pace.learn(decoding=1, prefill=0, ms=50)
         pace.learn(decoding=1, prefill=100, ms=50 + 400)
     assert 45 <= pace.budget(decoding=1) <= 50  # (250 - 50) ms at 4 ms a row
-    assert pace.budget(decoding=0) == 250  # a second of 4 ms rows
+    assert pace.budget(decoding=0) == 500  # two seconds of 4 ms rows
     for _ in range(30):
         pace.learn(decoding=0, prefill=512, ms=51.2)
     assert pace.budget(decoding=3) == 509

@@ -94,7 +94,7 @@ class EngineSettings(Struct, frozen=True):
         ),
     ] = "auto"
     batch: Annotated[int, Meta(ge=32, le=2048, description="Most tokens computed in one step.")] = (
-        256
+        384
     )
     max_step_ms: Annotated[
         int,
@@ -111,7 +111,7 @@ class EngineSettings(Struct, frozen=True):
             le=1_000_000_000,
             description="Turns a waiting thread spins before it sleeps (GOMP_SPINCOUNT).",
         ),
-    ] = 10_000
+    ] = 300_000
 
 
 class ChatSettings(Struct, frozen=True):

@@ -6,7 +6,7 @@ from typing import Protocol, TypeVar
 from bramble.engine.llama import Context
 from bramble.engine.slot import Slot
 
-ALONE_MS = 1000.0
+ALONE_MS = 2000.0
 """Longest step in milliseconds when nobody is decoding: a cancel or a ping waits at most about this long."""
 SMALLEST = 16
 """Fewest prefill rows of a step: below this the weights are read for too little work."""
