@@ -298,3 +298,14 @@ def test_the_machines_own_file_is_found(monkeypatch: pytest.MonkeyPatch, file: P
     file.write_text("engine: {slots: 2}\n")
     assert default_file() == file
     assert load(None, []).engine.slots == 2
+
+
+@pytest.mark.parametrize(("text", "value"), [("true", True), ("no", False), ("Off", False)])
+def test_a_switch_is_on_or_off(text: str, value: bool) -> None:
+    assert load(None, [f"chat.typing_ahead={text}"]).chat.typing_ahead is value
+
+
+@pytest.mark.parametrize("value", ["1", "'true'", "maybe", "~"])
+def test_what_is_no_switch_is_refused(value: str) -> None:
+    with pytest.raises(ConfigError, match="true or false"):
+        load(None, [f"chat.typing_ahead={value}"])

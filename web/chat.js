@@ -7,12 +7,25 @@ import { randomId } from "./storage.js";
 const LONGEST_TEXT = 100_000; // characters, the protocol's limit
 const LARGEST_FRAME = 256 * 1024; // bytes
 
+const TYPING = 500; // ms between two looks at what is being typed
+
+let looking;
+
+/** Lets the server read ahead what `text()` says so far, so that the answer begins sooner. */
+export function typing(text) {
+  looking ??= setTimeout(() => {
+    looking = undefined;
+    send({ type: "typing", conversation: state.conversation, text: text().slice(0, LONGEST_TEXT) });
+  }, TYPING);
+}
+
 /** Sends `text`. False, with a note for the person, when it cannot be sent now. */
 export function say(text) {
   if (writing()) return refuse("note.busy");
   const ref = randomId();
   if (tooLong(frameOf({ ref, text }))) return refuse("note.too_long");
   state.note = "";
+  looking = clearTimeout(looking);
   const answer = { key: `${ref}-answer`, role: "assistant", text: "", status: "writing", ref, answer: null, n: 0 };
   state.messages.push({ key: ref, role: "user", text, status: "whole", ref, pending: true });
   state.messages.push({ ...answer, wait: { kind: "sending" } });

@@ -1,6 +1,6 @@
 /** The input: grows with its text, Enter sends, Shift+Enter breaks the line, and composing (IME) never sends. */
 
-import { note, say, stop } from "./chat.js";
+import { note, say, stop, typing } from "./chat.js";
 import { set } from "./dom.js";
 import { subscribe, writing } from "./state.js";
 
@@ -12,7 +12,7 @@ const stopButton = document.querySelector("#stop");
 /** Binds the input and its two buttons. */
 export function start() {
   form.addEventListener("submit", submit);
-  input.addEventListener("input", () => (note(""), fit()));
+  input.addEventListener("input", () => (note(""), fit(), typing(() => input.value)));
   input.addEventListener("keydown", (event) => sends(event) && submit(event));
   stopButton.addEventListener("click", stop);
   for (const button of [sendButton, stopButton]) {

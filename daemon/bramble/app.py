@@ -111,6 +111,8 @@ def engine_spec(config: Config, model: Path) -> EngineSpec:
         threads=0 if engine.threads == "auto" else engine.threads,
         batch=engine.batch,
         max_step_ms=engine.max_step_ms,
+        draft=engine.draft,
+        nice=engine.nice,
         name=catalogue()[engine.model].title if engine.model in catalogue() else "",
     )
     return EngineSpec(load, engine.spin)

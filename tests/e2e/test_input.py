@@ -1,12 +1,13 @@
 """The input: what sends, what does not, and what is said when it cannot."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
 from playwright.async_api import expect
 
 from tests.conftest import Start
-from tests.daemons import Running
+from tests.daemons import DEADLINE, Running
 from tests.e2e.conftest import Visit
 
 
@@ -116,3 +117,21 @@ async def test_what_is_copied_keeps_its_lines_and_spaces(daemon: Running, visit:
     assert await person.page.evaluate(script, {"base": await person.base(), "text": text})
     await person.input.press("Control+V")
     await expect(person.input).to_have_value(text)
+
+
+async def test_what_is_typed_is_told_until_it_is_sent(daemon: Running, visit: Visit) -> None:
+    person = await visit(daemon.url)
+    sent: list[str] = []
+    person.page.on(
+        "websocket", lambda socket: socket.on("framesent", lambda f: sent.append(str(f)))
+    )
+    await person.page.reload()
+    await person.ready()
+    await person.input.press_sequentially("say 3")
+    async with asyncio.timeout(DEADLINE):
+        while not any('"typing"' in frame and '"say 3"' in frame for frame in sent):
+            await asyncio.sleep(0.02)
+    await person.input.press("Enter")
+    await person.answered()
+    last = [frame for frame in sent if '"typing"' in frame or '"say"' in frame][-1]
+    assert '"type":"say"' in last

@@ -48,7 +48,7 @@ class Answer:
 class Rig:
     """One engine process. `first` is what it said after loading: Ready or Unusable."""
 
-    def __init__(self, model: Path, *, context: int = 2048, slots: int = 4) -> None:
+    def __init__(self, model: Path, *, context: int = 2048, slots: int = 4, draft: int = 8) -> None:
         ours, theirs = socket.socketpair()
         command = [sys.executable, "-m", "bramble.engine", str(theirs.fileno())]
         env = {**os.environ, "GOMP_SPINCOUNT": "10000"}
@@ -60,7 +60,7 @@ class Rig:
         self._answers: dict[int, Answer] = {}
         self.log: list[wire.Event] = []
         self.pongs: list[wire.Pong] = []
-        self.send(wire.Load(str(model), context, slots, 0, 256, 250))
+        self.send(wire.Load(str(model), context, slots, 0, 256, 250, draft))
         self.first = self._receive()
         while isinstance(self.first, wire.Loading):
             self.first = self._receive()

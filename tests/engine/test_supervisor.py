@@ -36,7 +36,7 @@ async def collect(engine: Engine, tokens: int = 400, began: asyncio.Event | None
 
 
 def spec(model: Path, command: tuple[str, ...] | None = None) -> EngineSpec:
-    load = wire.Load(str(model), 1024, 2, 0, 256, 250, "Starter")
+    load = wire.Load(str(model), 1024, 2, 0, 256, 250, name="Starter")
     return EngineSpec(load, 10000, command) if command else EngineSpec(load, 10000)
 
 

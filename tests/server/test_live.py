@@ -116,3 +116,26 @@ async def test_loading_ends(live: Live) -> None:
                     assert body["status"] == "ready"
                     return
                 assert response.status == 503
+
+
+async def test_what_is_typed_is_read_before_it_is_sent(live: Live) -> None:
+    async with ClientSession() as http, page(http, live.url, me="typist") as one:
+        await one.state(phase="ready", running=0)
+        for patience in (
+            0.5,
+            1,
+            2,
+            4,
+            8,
+        ):  # nothing tells when it was read, so each try gives it longer
+            long = f"For {patience} hours " + "the river, the stone and the old lantern " * 12
+            for words in (long[:60], long[:200], long):
+                await one.send("typing", conversation=None, text=words)
+            await asyncio.sleep(patience)
+            said = await one.say(long + "wait.")
+            started = await one.until("started", answer=said["answer"])
+            await one.send("stop", answer=said["answer"])
+            await one.until("done", answer=said["answer"])
+            if started["cached_tokens"] > 0.8 * started["prompt_tokens"]:
+                return
+    pytest.fail(f"only {started['cached_tokens']} tokens of {started['prompt_tokens']} were read")

@@ -89,6 +89,18 @@ class Chat:
             messages[-1] = msgspec.structs.replace(messages[-1], status="interrupted")
         return Opened(conversation, messages, answer)
 
+    async def typing(self, person: str, conversation: str | None, text: str) -> None:
+        """What a person has written so far: its prompt is computed ahead. Nobody is told, nothing is stored.
+
+        Raises NotFound.
+        """
+        if not self._settings.typing_ahead or conversation in self._running:
+            return
+        past = exchanges(await self._store.messages(conversation)) if conversation else []
+        prompt, limit = self._settings.system_prompt, self._settings.max_tokens
+        turns = History(prompt, past, text, limit).turns if text.strip() else ()
+        self._engine.typing(person, turns)
+
     async def drain(self, seconds: float) -> None:
         """Start nothing new; give what runs at most `seconds`, then end it."""
         self.answers.refuse()
@@ -100,6 +112,7 @@ class Chat:
             if known := await self._store.find(ref):
                 return Said(known.conversation, known.message, self.answers.into(known.reply))
             self.answers.check()
+            self._engine.typing(person, ())
             if conversation in self._running:
                 raise Answering("This conversation is being answered.", "Wait, or stop the answer.")
             stored = await self._store.say(conversation, ref, text)

@@ -104,6 +104,22 @@ class EngineSettings(Struct, frozen=True):
             description="Milliseconds a step may take while someone is being answered.",
         ),
     ] = 250
+    draft: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=16,
+            description="Most tokens guessed at once where a text repeats itself; 0 guesses nothing.",
+        ),
+    ] = 8
+    nice: Annotated[
+        int,
+        Meta(
+            ge=-20,
+            le=19,
+            description="Priority of computing as in nice(1); below 0 needs the right to raise it.",
+        ),
+    ] = 0
     spin: Annotated[
         int,
         Meta(
@@ -128,6 +144,12 @@ class ChatSettings(Struct, frozen=True):
             description="How freely answers on the page are worded; 0 takes the likeliest word.",
         ),
     ] = 0.6
+    typing_ahead: Annotated[
+        bool,
+        Meta(
+            description="Read what somebody is typing before they send it, while nothing else is to do."
+        ),
+    ] = True
     max_tokens: Annotated[
         int,
         Meta(

@@ -15,7 +15,9 @@ from yaml.nodes import Node, ScalarNode, SequenceNode
 
 from bramble.config.schema import Network
 
-_INT, _FLOAT, _NULL = (f"tag:yaml.org,2002:{name}" for name in ("int", "float", "null"))
+_BOOL, _INT, _FLOAT, _NULL = (
+    f"tag:yaml.org,2002:{name}" for name in ("bool", "int", "float", "null")
+)
 
 
 class Wrong(Exception):
@@ -36,6 +38,12 @@ def _path(node: ScalarNode) -> Path:
     if "\0" in node.value:
         raise ValueError("no file system takes a NUL in a name")
     return Path(_text(node)).expanduser()
+
+
+def _bool(node: ScalarNode) -> bool:
+    if node.tag != _BOOL:
+        raise ValueError("neither yes nor no in YAML's eyes")
+    return node.value.lower() in ("true", "yes", "on")
 
 
 def _int(node: ScalarNode) -> int:
@@ -67,6 +75,7 @@ class _Plain(NamedTuple):
 
 _PLAIN: dict[Any, _Plain] = {
     str: _Plain("text", "texts", _text),
+    bool: _Plain("true or false", "true or false", _bool),
     int: _Plain("a whole number", "whole numbers", _int),
     float: _Plain("a number", "numbers", _float),
     Path: _Plain("a path", "paths", _path),

@@ -14,6 +14,8 @@ from pathlib import Path
 from bramble.engine import wire
 from bramble.engine.channel import Channel
 
+log = logging.getLogger(__name__)
+
 PR_SET_PDEATHSIG = 1
 OUT_OF_MEMORY_FIRST = "500"
 
@@ -30,6 +32,7 @@ def main() -> int:
 
 
 def _serve(channel: Channel, order: wire.Load) -> int:
+    _be_nice(order.nice)
     # Only now: importing the worker loads libllama and libgomp, which reads its environment once.
     from bramble.engine.loading import CannotLoad, load
     from bramble.engine.worker import Worker
@@ -54,6 +57,13 @@ def _serve(channel: Channel, order: wire.Load) -> int:
     return 0
 
 
+def _be_nice(nice: int) -> None:
+    try:
+        os.setpriority(os.PRIO_PROCESS, 0, nice)
+    except PermissionError:
+        log.warning("engine.nice %d needs the right to raise a priority; it stays as it is", nice)
+
+
 def _die_with_daemon() -> None:
     """The kernel ends the engine with its daemon, even in the middle of a step; Ctrl-C is the daemon's to handle."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -62,7 +72,7 @@ def _die_with_daemon() -> None:
         # When memory runs out the kernel must choose the engine, not the daemon that can restart it.
         Path("/proc/self/oom_score_adj").write_text(OUT_OF_MEMORY_FIRST)
     except OSError:
-        logging.getLogger(__name__).warning("oom_score_adj cannot be raised here")
+        log.warning("oom_score_adj cannot be raised here")
     if os.getppid() == 1:
         raise SystemExit("the daemon is gone")
 

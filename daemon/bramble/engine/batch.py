@@ -1,8 +1,10 @@
 """Composes one step: a row for everyone who is decoding, then prefill chunks up to what the step's time allows."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
+from bramble.engine.draft import NONE, Costs, Guess, best_length
 from bramble.engine.llama import Context
 from bramble.engine.slot import Slot
 
@@ -10,34 +12,64 @@ ALONE_MS = 2000.0
 """Longest step in milliseconds when nobody is decoding: a cancel or a ping waits at most about this long."""
 SMALLEST = 16
 """Fewest prefill rows of a step: below this the weights are read for too little work."""
+PREFILL_ROWS = 32
+"""From this many rows on a step's cost grows with each row alike; guesses stay below it."""
 LEARNING = 0.3
 """Weight of the newest step in the measured cost of a row."""
 
 
 class Pace:
-    """What a prefill row costs on this board, measured as it goes; turns a time into a number of rows."""
+    """What rows cost on this board, measured as it goes; turns a time into rows. `guess_rows` 0 means no guessing."""
 
-    def __init__(self, *, rows_max: int, max_step_ms: float) -> None:
+    def __init__(self, *, rows_max: int, max_step_ms: float, guess_rows: int = 0) -> None:
         self._rows_max = rows_max
         self._max_step_ms = max_step_ms
+        self._guess_rows = guess_rows
+        self._costs = Costs()
         self._row_ms = 0.0
         self._decode_ms = 0.0
 
     def budget(self, *, decoding: int) -> int:
         """Prefill rows for the next step beside `decoding` rows."""
+        if decoding:
+            return self.rows(self._max_step_ms - self._decode_ms, beside=decoding)
+        return self.rows(ALONE_MS)
+
+    def rows(self, ms: float, *, beside: int = 0) -> int:
+        """How many prefill rows fit a time, `beside` others in the batch."""
         if self._row_ms == 0.0:
             return SMALLEST
-        time = self._max_step_ms - self._decode_ms if decoding else ALONE_MS
-        rows = max(SMALLEST, int(time / self._row_ms))
-        return min(rows, self._rows_max - decoding)
+        return min(max(SMALLEST, int(ms / self._row_ms)), self._rows_max - beside)
 
-    def learn(self, *, decoding: int, prefill: int, ms: float) -> None:
+    def learn(self, *, decoding: int, prefill: int, ms: float, guessed: int = 0) -> None:
         """Take a step's measured time in. Only steps that tell the two costs apart count."""
         if prefill == 0:
+            self._costs.learn(decoding + guessed, ms)
+        if prefill == 0 and guessed == 0:
             self._decode_ms = _blend(self._decode_ms, ms)
         elif prefill >= SMALLEST:
             own = ms - self._decode_ms if decoding else ms
             self._row_ms = _blend(self._row_ms, max(own, 0.01) / prefill)
+            self._costs.learn(PREFILL_ROWS, self._row_ms * PREFILL_ROWS)
+
+    def stop_guessing(self) -> None:
+        """For models that cannot take back a row."""
+        self._guess_rows = 0
+
+    def guesses(self, decoding: list[Slot]) -> dict[int, Guess]:
+        """What to try beside the decoding slots' own rows, by sequence: as long as it is expected to pay."""
+        tried: dict[int, Guess] = {}
+        left, rows = self._guess_rows, len(decoding)
+        for slot in decoding:
+            job = slot.job
+            if job is None or left == 0:
+                break
+            guess = job.lookup.guess(min(left, job.limit - job.drawn - 1))
+            chance, room = job.record.chance(guess.match), len(guess.tokens)
+            length = best_length(room, chance, rows - 1, self._costs.ms, self._max_step_ms)
+            tried[slot.sequence] = Guess(guess.tokens[:length], guess.match)
+            left, rows = left - length, rows + length
+        return tried
 
 
 def _blend(old: float, new: float) -> float:
@@ -66,13 +98,23 @@ def shares(slots: Iterable[W], budget: int) -> Iterator[tuple[W, int]]:
             yield slot, rows
 
 
+@dataclass
+class Output:
+    """A slot that gets tokens from this step: one from `row`, and more for as long as `guess` comes true."""
+
+    slot: Slot
+    row: int
+    guess: Guess
+
+
 class Step:
     """The rows of one decode call: which slots get a token from which row, and who took how many rows."""
 
     def __init__(self) -> None:
         self.taken: list[tuple[Slot, int]] = []
-        self.outputs: list[tuple[Slot, int]] = []
+        self.outputs: list[Output] = []
         self.decoding = 0
+        self.guessed = 0
         self.prefill = 0
 
     def compose(self, context: Context, slots: list[Slot], pace: Pace) -> None:
@@ -81,26 +123,36 @@ class Step:
         active = [slot for slot in slots if slot.job is not None and not slot.parked]
         decoding = [slot for slot in active if slot.missing == 1]
         prefilling = [slot for slot in active if slot.missing > 1]
+        guesses = pace.guesses(decoding) if not prefilling else {}
         for slot in decoding:
-            self._take(context, slot, 1)
+            self._decode(context, slot, guesses.get(slot.sequence, NONE))
         self.decoding = len(decoding)
         for slot, rows in shares(prefilling, pace.budget(decoding=len(decoding))):
-            self._take(context, slot, rows)
-            self.prefill += rows
+            self._prefill(context, slot, rows)
 
-    def _take(self, context: Context, slot: Slot, rows: int) -> None:
+    def _decode(self, context: Context, slot: Slot, guess: Guess) -> None:
+        if slot.job is None:
+            return
+        tokens = [slot.job.tokens[-1], *guess.tokens]
+        row = context.add_rows(slot.sequence, tokens, len(slot.held), outputs=len(tokens))
+        self.taken.append((slot, 1))
+        self.outputs.append(Output(slot, row, guess))
+        self.guessed += len(guess.tokens)
+
+    def _prefill(self, context: Context, slot: Slot, rows: int) -> None:
         if slot.job is None:
             return
         start = len(slot.held)
-        output = rows == slot.missing
+        last = rows == slot.missing
         tokens = slot.job.tokens[start : start + rows]
-        row = context.add_rows(slot.sequence, tokens, start, output=output)
+        row = context.add_rows(slot.sequence, tokens, start, outputs=int(last))
         self.taken.append((slot, rows))
-        if output:
-            self.outputs.append((slot, row))
+        self.prefill += rows
+        if last:
+            self.outputs.append(Output(slot, row + rows - 1, NONE))
 
     def settle(self) -> None:
-        """The rows are computed: their tokens are held now."""
+        """The rows are computed: their tokens are held now. Guessed ones are not, until they come true."""
         for slot, rows in self.taken:
             if slot.job is not None:
                 start = len(slot.held)

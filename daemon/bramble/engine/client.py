@@ -88,6 +88,11 @@ class Engine:
             if not over:
                 self._supervisor.send(wire.Cancel(id))
 
+    def typing(self, key: str, turns: tuple[wire.Turn, ...]) -> None:
+        """Somebody is typing the last of these turns: compute ahead while nothing else is to do. None: not any more."""
+        if self.state.phase is Phase.READY:
+            self._supervisor.send(wire.Typing(key, turns))
+
     def _deliver(self, events: tuple[wire.Event, ...]) -> None:
         for event in events:
             mailbox = self._mailboxes.get(event.id)

@@ -187,13 +187,15 @@ class Model:
 class Context:
     """The KV cache of one model for `slots` sequences that share `size` cells, and one raw batch of `batch` rows."""
 
-    def __init__(self, model: Model, *, size: int, slots: int, batch: int, threads: int) -> None:
+    def __init__(
+        self, model: Model, *, size: int, slots: int, batch: int, threads: int, guess_rows: int = 0
+    ) -> None:
         params = C.llama_context_default_params()
         params.n_ctx = size
         params.n_batch = params.n_ubatch = batch
         params.n_seq_max = slots
         # Every row that may ask for logits in one step; unset it is n_batch, which costs 300 MiB for a 0.5B model.
-        params.n_outputs_max = slots
+        params.n_outputs_max = slots + guess_rows
         params.n_threads = params.n_threads_batch = threads
         params.flash_attn_type = C.LLAMA_FLASH_ATTN_TYPE_ENABLED
         params.kv_unified = True
@@ -237,20 +239,19 @@ class Context:
         """Forget the rows added for the last step."""
         self.rows = 0
 
-    def add_rows(self, sequence: int, tokens: Sequence[int], start: int, *, output: bool) -> int:
-        """Append tokens of one sequence from position `start`; the last row asks for logits if `output`.
+    def add_rows(self, sequence: int, tokens: Sequence[int], start: int, *, outputs: int) -> int:
+        """Append tokens of one sequence from position `start`; the last `outputs` of them get logits.
 
-        Returns the last row's number, which is what a sampler wants.
+        Returns the first row's number; rows are what a sampler wants.
         """
         count = len(tokens)
         first, end = self.rows, self.rows + count
         self._tokens[first:end] = tokens
         self._positions[first:end] = range(start, start + count)
         self._sequences[first:end] = [sequence] * count
-        self._outputs[first:end] = [0] * count
-        self._outputs[end - 1] = output
+        self._outputs[first:end] = [0] * (count - outputs) + [1] * outputs
         self.rows = end
-        return end - 1
+        return first
 
     def decode(self) -> bool:
         """Compute the rows. False where the cache has no room for them (nothing has changed then).

@@ -54,6 +54,7 @@ def load(order: Load, progress: Callable[[float], None]) -> Loaded:
             slots=order.slots,
             batch=order.batch,
             threads=threads,
+            guess_rows=order.draft,
         )
     except LoadError as error:
         raise CannotLoad(
@@ -61,8 +62,14 @@ def load(order: Load, progress: Callable[[float], None]) -> Loaded:
             "The file is damaged or not made for this version; fetch it again or choose another model.",
         ) from error
     pin(context, decode=threads, prefill=threads, on=cores())
-    pace = Pace(rows_max=order.batch, max_step_ms=order.max_step_ms)
+    pace = Pace(
+        rows_max=order.batch,
+        max_step_ms=order.max_step_ms,
+        guess_rows=order.draft,
+    )
     trims = _warm_up(context, model, pace)
+    if not trims:
+        pace.stop_guessing()
     return Loaded(
         model,
         context,
@@ -118,7 +125,7 @@ def _warm_up(context: Context, model: Model, pace: Pace) -> bool:
     for rows in (WARM_ROWS, WARM_ROWS, 1):
         began = time.monotonic()
         context.clear_rows()
-        context.add_rows(0, [token] * rows, 0, output=True)
+        context.add_rows(0, [token] * rows, 0, outputs=1)
         context.decode()
         context.synchronize()
         ms = (time.monotonic() - began) * 1000

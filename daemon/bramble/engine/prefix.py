@@ -36,17 +36,24 @@ class PrefixCache:
 
     def claim(self, job: Job) -> Slot | None:
         """Give a job a slot that holds as much of its prompt as there is; None if all are taken."""
+        slot = self.place(job.tokens)
+        if slot is not None:
+            slot.job, slot.parked = job, False
+            job.cached = job.reported = len(slot.held)
+        return slot
+
+    def place(self, tokens: list[int]) -> Slot | None:
+        """An idle slot that holds as much of `tokens` as there is, and nothing else; None if all are taken."""
         idle = self.idle()
         if not idle:
             return None
-        source, shared = self._best_source(job.tokens)
+        source, shared = self._best_source(tokens)
         target = self._cheapest(idle, source, shared)
         if target is source:
             self._trim(target, shared)
         else:
             self._copy(source, target, shared)
-        target.job, target.parked = job, False
-        job.cached = job.reported = len(target.held)
+        target.used = time.monotonic()
         return target
 
     def release(self, slot: Slot) -> None:

@@ -3,6 +3,7 @@
 import time
 from dataclasses import dataclass, field
 
+from bramble.engine.draft import Lookup, Record
 from bramble.engine.sample import Sampler
 from bramble.engine.text import TextStream
 from bramble.engine.wire import Done, FinishReason
@@ -22,6 +23,10 @@ class Job:
     began: float = field(default_factory=time.monotonic)
     first: float = 0.0
     reported: int = 0
+    record: Record = field(default_factory=Record)
+
+    def __post_init__(self) -> None:
+        self.lookup = Lookup(self.tokens)
 
     @property
     def drawn(self) -> int:

@@ -41,7 +41,8 @@ class Sampling(msgspec.Struct, frozen=True, omit_defaults=True):
 class Load(msgspec.Struct, frozen=True, tag=True):
     """First message: open this model. `context` is in tokens shared by all slots, `batch` the most tokens of one step.
 
-    `threads` 0 means every core this process may run on; `name` is what people call the model, empty for its own name.
+    `threads` 0 means every core this process may run on; `draft` is the longest guess in tokens, 0 for none; `nice`
+    as in nice(1); `name` is what people call the model, empty for its own name.
     """
 
     model: str
@@ -50,6 +51,8 @@ class Load(msgspec.Struct, frozen=True, tag=True):
     threads: int
     batch: int
     max_step_ms: int
+    draft: int = 0
+    nice: int = 0
     name: str = ""
 
 
@@ -61,6 +64,16 @@ class Generate(msgspec.Struct, frozen=True, tag=True):
     max_tokens: int
     stop: tuple[str, ...] = ()
     sampling: Sampling = Sampling()
+
+
+class Typing(msgspec.Struct, frozen=True, tag=True):
+    """Somebody (`key`) is typing the last of these turns: compute ahead while nothing else is to do.
+
+    Replaces the last draft of the same key; without turns it only ends that. Never answered.
+    """
+
+    key: str
+    turns: tuple[Turn, ...]
 
 
 class Cancel(msgspec.Struct, frozen=True, tag=True):
@@ -187,7 +200,7 @@ class Events(msgspec.Struct, frozen=True, tag=True):
     events: tuple[Event, ...]
 
 
-ToEngine = Load | Generate | Cancel | Ping | Shutdown
+ToEngine = Load | Generate | Typing | Cancel | Ping | Shutdown
 ToDaemon = Loading | Ready | Unusable | Pong | Events
 
 _encoder = msgspec.msgpack.Encoder()

@@ -7,8 +7,10 @@ import os
 import time
 
 from bramble.engine import wire
-from bramble.engine.batch import Step
+from bramble.engine.ahead import CHUNK_MS, Ahead
+from bramble.engine.batch import Output, Step
 from bramble.engine.channel import Channel
+from bramble.engine.draft import Guess
 from bramble.engine.loading import Loaded
 from bramble.engine.sample import Sampler
 from bramble.engine.slot import Job, Slot
@@ -27,6 +29,7 @@ class Worker:
             parts.pace,
             parts.template,
         )
+        self._ahead = Ahead(parts.model, parts.template, parts.context.size)
         self._events: list[wire.Event] = []
         self._steps = self._prompted = self._cached = self._completed = 0
         self._slowest = 0.0
@@ -35,10 +38,14 @@ class Worker:
     def run(self) -> None:
         """Work until told to leave or the daemon is gone."""
         while not self._leaving:
-            for message in self._channel.receive(wait=not self._busy()):
+            for message in self._channel.receive(wait=not self._busy() and not self._ahead):
                 self._handle(message)
-            if self._busy() and not self._leaving:
+            if self._leaving:
+                break
+            if self._busy():
                 self._step()
+            elif self._ahead:
+                self._compute_ahead()
             if self._events:
                 self._channel.send(wire.Events(tuple(self._events)))
                 self._events.clear()
@@ -50,6 +57,8 @@ class Worker:
         match message:
             case wire.Generate():
                 self._begin(message)
+            case wire.Typing():
+                self._ahead.put(message)
             case wire.Cancel(id):
                 self._cancel(id)
             case wire.Ping(n):
@@ -120,13 +129,30 @@ class Worker:
         self._cache.unpark()
         began = time.monotonic()
         step = self._decode()
-        for slot, row in step.outputs:
-            self._draw(slot, row)
+        for output in step.outputs:
+            self._take(output)
         self._report(step)
         ms = (time.monotonic() - began) * 1000
-        self._pace.learn(decoding=step.decoding, prefill=step.prefill, ms=ms)
+        self._pace.learn(decoding=step.decoding, prefill=step.prefill, guessed=step.guessed, ms=ms)
         self._slowest = max(self._slowest, ms)
         self._steps += 1
+
+    def _compute_ahead(self) -> None:
+        """A short step for what somebody is typing; whatever cannot be done at once is left."""
+        tokens = self._ahead.newest()
+        slot = self._cache.place(tokens) if tokens else None
+        if slot is None:
+            self._ahead.drop_newest()
+            return
+        start = len(slot.held)
+        chunk = tokens[start : start + self._pace.rows(CHUNK_MS)]
+        self._context.clear_rows()
+        self._context.add_rows(slot.sequence, chunk, start, outputs=0)
+        computed = self._context.decode()
+        if computed:
+            slot.held += chunk
+        if not computed or len(slot.held) == len(tokens):
+            self._ahead.drop_newest()
 
     def _decode(self) -> Step:
         """Compose and compute; where the cache is full, make room and try again."""
@@ -140,25 +166,48 @@ class Worker:
                 for slot, _ in step.taken:
                     self._finish(slot, "length")
 
-    def _draw(self, slot: Slot, row: int) -> None:
-        job = slot.job
+    def _take(self, output: Output) -> None:
+        """Draw a slot's next token, and more for as long as its guess comes true."""
+        slot, job = output.slot, output.slot.job
         if job is None:
             return
-        token = job.sampler.draw(self._context, row)
+        text, reason, right = "", None, 0
+        for row, guessed in enumerate([*output.guess.tokens, None], start=output.row):
+            token = job.sampler.draw(self._context, row)
+            reason, shown = self._append(job, token)
+            text += shown
+            if reason or token != guessed:
+                break
+            slot.held.append(token)
+            right += 1
+        if text:
+            self._events.append(wire.Piece(job.id, text, job.drawn))
+        self._verify(slot, job, right, output.guess)
+        if reason:
+            self._finish(slot, reason)
+
+    def _verify(self, slot: Slot, job: Job, right: int, guess: Guess) -> None:
+        """Drop the cells of guesses that did not come true, and remember how good they were."""
+        guessed = len(guess.tokens)
+        if right < guessed:
+            self._context.forget(slot.sequence, len(slot.held))
+        if guessed:
+            job.record.verified(guess.match, right, guessed)
+        else:
+            job.record.idle()
+
+    def _append(self, job: Job, token: int) -> tuple[wire.FinishReason | None, str]:
+        """Take a drawn token in: whether it ends the answer, and the characters that are certain now."""
         if not job.drawn:
             job.first = time.monotonic()
         job.tokens.append(token)
         self._completed += 1
         if self._model.ends(token):
-            self._finish(slot, "stop")
-            return
+            return "stop", ""
         text = job.text.feed(self._model.piece(token))
-        if text:
-            self._events.append(wire.Piece(job.id, text, job.drawn))
         if job.text.stopped:
-            self._finish(slot, "stop")
-        elif job.drawn >= job.limit:
-            self._finish(slot, "length")
+            return "stop", text
+        return ("length" if job.drawn >= job.limit else None), text
 
     def _finish(self, slot: Slot, reason: wire.FinishReason) -> None:
         job = slot.job

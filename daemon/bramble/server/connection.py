@@ -22,6 +22,8 @@ log = logging.getLogger("bramble.server")
 
 STATE_SECONDS = 0.25
 """Least time between two `state` frames."""
+TYPING_SECONDS = 0.3
+"""Least time between two looks at what somebody is typing."""
 FOLLOWED_MOST = 16
 """Answers that one socket may follow at once."""
 NO_TEXT = frames.Error(code="bad_frame", message="Frames are text.")
@@ -36,6 +38,8 @@ class Connection:
         self._socket, self._chat, self._status = socket, chat, status
         self._person, self._origin = person, origin
         self._following: dict[int, asyncio.Task[None]] = {}
+        self._typed: frames.Typing | None = None
+        self._typing: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
         """Talk until the client leaves; its answers go on without it. Raises ConnectionResetError."""
@@ -52,8 +56,9 @@ class Connection:
                     await self._receive(NO_TEXT)
         finally:
             unwatch()
-            for task in (telling, *self._following.values()):
-                task.cancel()
+            for task in (telling, self._typing, *self._following.values()):
+                if task is not None:
+                    task.cancel()
 
     async def _receive(self, frame: frames.FromClient | frames.Error) -> None:
         try:
@@ -78,12 +83,25 @@ class Connection:
                 self._follow(self._find(frame.answer), frame.after)
             case frames.Stop():
                 self._find(frame.answer).stop()
+            case frames.Typing():
+                self._typed = frame
+                self._typing = self._typing or asyncio.create_task(self._read_ahead())
             case frames.Ping():
                 await self._socket.send(frames.Pong())
             case frames.Error():
                 await self._socket.send(frame)
 
+    async def _read_ahead(self) -> None:
+        """Pass on what is being typed: the newest only, and not more often than is worth anything."""
+        while (frame := self._typed) is not None:
+            self._typed = None
+            with suppress(NotFound):
+                await self._chat.typing(self._person, frame.conversation, frame.text)
+            await asyncio.sleep(TYPING_SECONDS)
+        self._typing = None
+
     async def _say(self, frame: frames.Say) -> None:
+        self._typed = None
         ref = f"{frame.conversation or self._origin} {frame.ref}"
         said = await self._chat.say(self._person, ref, frame.conversation, frame.text)
         answer = said.answer.id if said.answer else None

@@ -48,11 +48,18 @@ class Resume(_Frame, frozen=True):
     after: Annotated[int, Meta(ge=0)] = 0
 
 
+class Typing(_Frame, frozen=True):
+    """What I have written so far; never answered. Empty: nothing any more."""
+
+    text: Annotated[str, Meta(max_length=100_000)]
+    conversation: Id | None = None
+
+
 class Ping(_Frame, frozen=True):
     """Is anybody there?"""
 
 
-FromClient = Open | Say | Stop | Resume | Ping
+FromClient = Open | Say | Stop | Resume | Typing | Ping
 
 
 # ── server → client ──────────────────────────────────────────────────────────────────────────────

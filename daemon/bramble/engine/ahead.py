@@ -1,0 +1,62 @@
+"""What people are typing: prompts that may come soon, computed only while nobody is being answered."""
+
+from dataclasses import dataclass
+
+from bramble.engine.llama import Model
+from bramble.engine.prefix import common_prefix
+from bramble.engine.template import ChatTemplate, TemplateRefusal
+from bramble.engine.wire import Turn, Typing
+
+MOST = 8
+"""Unsent messages kept; a new one pushes out the oldest."""
+CHUNK_MS = 200.0
+"""Longest step for one: a question that comes meanwhile waits at most about this long."""
+
+
+@dataclass
+class Unsent:
+    """One unfinished message after its conversation; `tokens` is None until there was time to render it."""
+
+    turns: tuple[Turn, ...]
+    tokens: list[int] | None = None
+
+
+class Ahead:
+    """What everyone who types has written so far."""
+
+    def __init__(self, model: Model, template: ChatTemplate, context: int) -> None:
+        self._model, self._template, self._context = model, template, context
+        self._unsent: dict[str, Unsent] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._unsent)
+
+    def put(self, message: Typing) -> None:
+        """Take a person's words so far in place of their last; a message without turns only ends that."""
+        self._unsent.pop(message.key, None)
+        if message.turns:
+            self._unsent[message.key] = Unsent(message.turns)
+            if len(self._unsent) > MOST:
+                del self._unsent[next(iter(self._unsent))]
+
+    def newest(self) -> list[int]:
+        """The tokens of the newest that will stay whatever is typed next; empty where there are none."""
+        newest = next(reversed(self._unsent.values()))
+        if newest.tokens is None:
+            newest.tokens = self._stable(newest.turns)
+        return newest.tokens
+
+    def drop_newest(self) -> None:
+        """It is computed, or cannot be."""
+        self._unsent.popitem()
+
+    def _stable(self, turns: tuple[Turn, ...]) -> list[int]:
+        """The common beginning of the prompt as it is and of one where the message goes on."""
+        *before, last = turns
+        longer = (*before, Turn(last.role, last.content + " …"))
+        try:
+            now, later = (self._model.tokenize(self._template.render(t)) for t in (turns, longer))
+        except TemplateRefusal:
+            return []
+        stable = now[: common_prefix(now, later)]
+        return stable if len(stable) < self._context else []
