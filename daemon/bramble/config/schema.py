@@ -94,7 +94,7 @@ class EngineSettings(Struct, frozen=True):
         ),
     ] = "auto"
     batch: Annotated[int, Meta(ge=32, le=2048, description="Most tokens computed in one step.")] = (
-        384
+        512
     )
     max_step_ms: Annotated[
         int,
