@@ -27,6 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(error.hint, file=sys.stderr)
         return EX_CONFIG if isinstance(error, ConfigError | NotFound) else 1
     except KeyboardInterrupt:
+        print("\nbramble: stopped before it was finished.", file=sys.stderr)
         return 130
 
 
@@ -43,6 +44,9 @@ def _parser() -> argparse.ArgumentParser:
         "check", parents=settings, help="say what is wrong with the settings, or what they mean"
     )
     check.set_defaults(run=_check)
+    bench = add("bench", parents=settings, help="measure how fast a model is on this machine")
+    _bench_options(bench)
+    bench.set_defaults(run=_bench)
     models = add("models", help="show or fetch the models that Bramble knows")
     add = models.add_subparsers(metavar="action", required=True).add_parser
     add("list", parents=settings, help="show them").set_defaults(run=_list)
@@ -50,6 +54,22 @@ def _parser() -> argparse.ArgumentParser:
     fetch.add_argument("name", help="a name from `bramble models list`")
     fetch.set_defaults(run=_fetch)
     return parser
+
+
+def _bench_options(bench: argparse.ArgumentParser) -> None:
+    add = bench.add_argument
+    add("model", nargs="?", help="a name or a GGUF file (default: engine.model)")
+    add("--json", action="store_true", help="print all figures as JSON")
+    add("--prompt", type=_count, default=512, metavar="N", help="tokens prefilled (512)")
+    add("--generate", type=_count, default=128, metavar="N", help="tokens decoded (128)")
+    add("--repetitions", type=_count, default=3, metavar="N", help="runs each, median counts (3)")
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("must be 1 or more")
+    return number
 
 
 def _settings() -> argparse.ArgumentParser:
@@ -94,6 +114,22 @@ def _check(options: argparse.Namespace) -> int:
     explain(config, options.config or default_file())
     resolve(config.engine.model, config.models_dir)
     print("\nNothing is wrong: `bramble serve` with the same options would start like this.")
+    return 0
+
+
+def _bench(options: argparse.Namespace) -> int:
+    from bramble.bench import command
+    from bramble.config import load
+
+    config = load(options.config, options.set)
+    command(
+        config,
+        options.model or config.engine.model,
+        prompt=options.prompt,
+        generate=options.generate,
+        repetitions=options.repetitions,
+        as_json=options.json,
+    )
     return 0
 
 

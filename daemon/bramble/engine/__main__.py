@@ -22,7 +22,7 @@ OUT_OF_MEMORY_FIRST = "500"
 
 def main() -> int:
     """Load what the first message orders, then work until told to leave."""
-    _die_with_daemon()
+    die_with_parent()
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
     channel = Channel(socket.socket(fileno=int(sys.argv[1])))
     order = channel.receive(wait=True)[0]
@@ -32,7 +32,7 @@ def main() -> int:
 
 
 def _serve(channel: Channel, order: wire.Load) -> int:
-    _be_nice(order.nice)
+    be_nice(order.nice)
     # Only now: importing the worker loads libllama and libgomp, which reads its environment once.
     from bramble.engine.loading import CannotLoad, load
     from bramble.engine.worker import Worker
@@ -57,15 +57,16 @@ def _serve(channel: Channel, order: wire.Load) -> int:
     return 0
 
 
-def _be_nice(nice: int) -> None:
+def be_nice(nice: int) -> None:
+    """Compute at this priority, as in nice(1); without the right to raise it, at the one there is."""
     try:
         os.setpriority(os.PRIO_PROCESS, 0, nice)
     except PermissionError:
         log.warning("engine.nice %d needs the right to raise a priority; it stays as it is", nice)
 
 
-def _die_with_daemon() -> None:
-    """The kernel ends the engine with its daemon, even in the middle of a step; Ctrl-C is the daemon's to handle."""
+def die_with_parent() -> None:
+    """The kernel ends this process with its parent, even in the middle of a step; Ctrl-C is the parent's to handle."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     try:
