@@ -150,3 +150,24 @@ async def test_a_model_that_cannot_be_used_is_said_to_whoever_waits(tmp_path: Pa
     )
     assert all(isinstance(result, ModelUnavailable) for result in results)
     await engine.stop(1)
+
+
+async def test_a_model_that_came_with_fewer_slots(starter: Path) -> None:
+    """Who was let in while it loaded goes back to the queue, and everyone is answered in turn."""
+    engine = make_engine(starter)
+    scheduler = Scheduler(engine, slots=3, waiting=4, per_person=2)
+    engine.watch(lambda state: scheduler.resize(state.model.slots) if state.model else None)
+    order: list[str] = []
+    tasks = [
+        asyncio.create_task(finish(scheduler.submit(name, SHORT), name, order))
+        for name in ("ann", "bob", "cem", "dan")
+    ]
+    await asyncio.sleep(0)
+    assert (scheduler.running, scheduler.waiting) == (3, 1)
+    await engine.start()
+    answers = await asyncio.gather(*tasks)
+    assert order == ["ann", "bob", "cem", "dan"]
+    assert all(isinstance(events[-1], wire.Done) for events in answers)
+    assert [event.position for event in answers[2] if isinstance(event, Queued)] == [2, 1]
+    assert (scheduler.running, scheduler.waiting) == (0, 0)
+    await engine.stop(5)

@@ -13,13 +13,14 @@ from bramble import systemd
 from bramble.chat.store import Store
 from bramble.chat.turn import Chat
 from bramble.config import Config
-from bramble.engine.client import Engine, EngineSpec
+from bramble.engine.client import Engine, EngineSpec, EngineState
 from bramble.engine.wire import Load
 from bramble.models.catalogue import catalogue
 from bramble.scheduler import Scheduler
 from bramble.server.app import application
 from bramble.server.listen import listen, with_deadline
 from bramble.server.status import Status
+from bramble.survey import alternatives
 
 log = logging.getLogger("bramble")
 
@@ -43,6 +44,7 @@ class Daemon:
             waiting=config.queue.waiting,
             per_person=config.queue.per_person,
         )
+        self.engine.watch(self._fit_slots)
         self.chat = Chat(config.chat, self.store, self.engine, self.scheduler)
         self.status = Status(self.engine, self.scheduler, config.engine)
         self._http = web.AppRunner(
@@ -79,6 +81,11 @@ class Daemon:
         await self.engine.stop(ENGINE_SECONDS)
         await self.store.close()
 
+    def _fit_slots(self, state: EngineState) -> None:
+        """The engine may have found room for fewer answers at once than the settings ask for."""
+        if state.model is not None:
+            self.scheduler.resize(state.model.slots)
+
     def _tell_systemd(self) -> None:
         systemd.notify(f"STATUS={self.status.sentence()}")
 
@@ -114,6 +121,7 @@ def engine_spec(config: Config, model: Path) -> EngineSpec:
         draft=engine.draft,
         nice=engine.nice,
         name=catalogue()[engine.model].title if engine.model in catalogue() else "",
+        alternatives=alternatives(),
     )
     return EngineSpec(load, engine.spin)
 

@@ -1,7 +1,7 @@
-"""What a configuration means, in plain words, for `bramble check`. It changes nothing and opens no model."""
+"""What a configuration means, and whether a model fits, in plain words for `bramble check`. It changes nothing."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import psutil
@@ -10,18 +10,87 @@ from rich.table import Table
 from rich.text import Text
 
 from bramble.config import Config
-from bramble.errors import NotFound
+from bramble.engine.survey import Check, Plan
+from bramble.engine.wire import Load
+from bramble.errors import ModelUnavailable, NotFound
 from bramble.models.library import resolve
+from bramble.survey import alternatives, run
+
+UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
+"""What a size may end with; `M` is 1,048,576 bytes, as in systemd's MemoryMax."""
 
 
 def explain(config: Config, file: Path | None) -> None:
     """Print what Bramble would do with `config`, read from `file`."""
+    _print(_rows(config, file))
+
+
+def explain_plan(config: Config, model: str, memory: int) -> None:
+    """Print how `model` would be held in `memory` bytes (0: what this machine has to give), and what was given up.
+
+    Raises NotFound, ModelUnavailable where it does not fit or cannot be used, and survey.Damaged.
+    """
+    path = resolve(model, config.models_dir)
+    engine = config.engine
+    load = Load(
+        model=str(path),
+        context=engine.context,
+        slots=engine.slots,
+        threads=0,
+        batch=engine.batch,
+        max_step_ms=engine.max_step_ms,
+        draft=engine.draft,
+        memory=memory,
+        alternatives=alternatives(),
+    )
+    plan = run(Check(load), spin=engine.spin)
+    _print(_plan_rows(path, plan, asked=bool(memory)))
+    if not plan.fits:
+        raise ModelUnavailable(f"{path.name} does not fit. {plan.reasons[0]}", plan.advice)
+
+
+def size(text: str) -> int:
+    """Bytes of a size like `512M` or `1.5G`. Raises ValueError with what it takes."""
+    number, unit = text.strip().upper().removesuffix("B").removesuffix("I"), ""
+    if number[-1:] in UNITS:
+        number, unit = number[:-1], number[-1:]
+    try:
+        amount = float(number) * UNITS[unit]
+    except ValueError:
+        amount = 0.0
+    if not 1 <= amount < 1 << 60:
+        raise ValueError(f"{text!r} is no size; it takes one like 512M or 1.5G")
+    return int(amount)
+
+
+def _print(rows: Iterable[tuple[str, str]]) -> None:
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
-    for name, meaning in _rows(config, file):
+    for name, meaning in rows:
         table.add_row(name, Text(meaning))
     Console().print(table)
+
+
+def _plan_rows(path: Path, plan: Plan, *, asked: bool) -> Iterator[tuple[str, str]]:
+    held = (
+        f"{_gigabytes(plan.repacked)} of them re-tiled for this processor"
+        if plan.repack
+        else "mapped from the file"
+    )
+    yield "model", str(path)
+    yield "weights", f"{_gigabytes(plan.weights)}, {held}"
+    yield "context", f"{_gigabytes(plan.kv)} for {plan.context:,} tokens (KV cache)"
+    yield "compute", _gigabytes(plan.compute)
+    yield "process", _gigabytes(plan.process)
+    spared = f", {_gigabytes(plan.spared)} of it only while there is room" if plan.spared else ""
+    yield "total", f"{_gigabytes(plan.peak)}{spared}"
+    yield "free", f"{_gigabytes(plan.room)}{' as asked' if asked else ' beside a reserve'}"
+    slots = "one answer" if plan.slots == 1 else f"{plan.slots} answers"
+    chosen = f"{plan.context:,} tokens of context, {slots} at once"
+    yield "chosen", chosen if plan.fits else "nothing fits; the smallest try is shown"
+    if plan.fits:
+        yield "why", " ".join(plan.reasons) or "everything fits as it is set"
 
 
 def _rows(config: Config, file: Path | None) -> Iterator[tuple[str, str]]:

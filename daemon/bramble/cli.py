@@ -43,6 +43,8 @@ def _parser() -> argparse.ArgumentParser:
     check = add(
         "check", parents=settings, help="say what is wrong with the settings, or what they mean"
     )
+    check.add_argument("--model", help="plan how this name or GGUF file would fit the memory")
+    check.add_argument("--memory", type=_size, metavar="SIZE", help="as if so much were free: 512M")
     check.set_defaults(run=_check)
     bench = add("bench", parents=settings, help="measure how fast a model is on this machine")
     _bench_options(bench)
@@ -54,6 +56,15 @@ def _parser() -> argparse.ArgumentParser:
     fetch.add_argument("name", help="a name from `bramble models list`")
     fetch.set_defaults(run=_fetch)
     return parser
+
+
+def _size(text: str) -> int:
+    from bramble.check import size
+
+    try:
+        return size(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _bench_options(bench: argparse.ArgumentParser) -> None:
@@ -106,11 +117,14 @@ def _serve(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
-    from bramble.check import explain
+    from bramble.check import explain, explain_plan
     from bramble.config import default_file, load
     from bramble.models.library import resolve
 
     config = load(options.config, options.set)
+    if options.model or options.memory:
+        explain_plan(config, options.model or config.engine.model, options.memory or 0)
+        return 0
     explain(config, options.config or default_file())
     resolve(config.engine.model, config.models_dir)
     print("\nNothing is wrong: `bramble serve` with the same options would start like this.")

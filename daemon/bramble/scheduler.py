@@ -35,11 +35,12 @@ class Request(msgspec.Struct, frozen=True):
 
 @dataclass(eq=False)
 class _Ticket:
-    """A place in the queue. `changed` is set when the place moves or the turn has come."""
+    """A place in the queue. `changed` is set when the place moves or the turn has come; `begun`: the engine has it."""
 
     person: str
     changed: asyncio.Event
     admitted: bool = False
+    begun: bool = False
     place: int = 0
 
 
@@ -50,6 +51,7 @@ class Scheduler:
         self._engine = engine
         self._slots, self._limit, self._per_person = slots, waiting, per_person
         self._queue: list[_Ticket] = []
+        self._admitted: list[_Ticket] = []
         self._active: Counter[str] = Counter()
         self._served: dict[str, int] = {}
         self._turns = 0
@@ -84,9 +86,11 @@ class Scheduler:
         ticket = self._enter(person)
         clock = asyncio.get_running_loop().time
         try:
-            async for queued in self._wait(ticket):
-                yield queued
-            await self._engine.ready()
+            while not ticket.begun:
+                async for queued in self._wait(ticket):
+                    yield queued
+                await self._engine.ready()
+                ticket.begun = ticket.admitted  # the model may have come back with fewer slots
             began = clock()
             events = self._engine.generate(
                 request.turns,
@@ -102,6 +106,20 @@ class Scheduler:
             self._measure(clock() - began)
         finally:
             self._leave(ticket)
+
+    def resize(self, slots: int) -> None:
+        """From now on let so many in; who was let in but has not begun goes back to the head of the queue."""
+        if slots == self._slots:
+            return
+        self._slots = slots
+        for ticket in [each for each in self._admitted if not each.begun][::-1]:
+            if self.running > slots:
+                self._dismiss(ticket)
+                ticket.admitted = False
+                ticket.place = 0
+                self._served.pop(ticket.person, None)  # nothing was served: nobody goes before them
+                self._queue.insert(0, ticket)
+        self._admit()
 
     async def drain(self, seconds: float) -> None:
         """Refuse what is new and what waits; give running answers at most `seconds`."""
@@ -144,13 +162,17 @@ class Scheduler:
 
     def _leave(self, ticket: _Ticket) -> None:
         if ticket.admitted:
-            self._active[ticket.person] -= 1
-            self._active += Counter()  # drops whoever has nothing running any more
+            self._dismiss(ticket)
         else:
             self._queue.remove(ticket)
         self._admit()
         if not self.running and not self._queue:
             self._idle.set()
+
+    def _dismiss(self, ticket: _Ticket) -> None:
+        self._admitted.remove(ticket)
+        self._active[ticket.person] -= 1
+        self._active += Counter()  # drops whoever has nothing running any more
 
     def _admit(self) -> None:
         """Fill free slots, then tell everyone who still waits where they stand."""
@@ -161,6 +183,7 @@ class Scheduler:
             self._served[ticket.person] = self._turns
             self._active[ticket.person] += 1
             ticket.admitted = True
+            self._admitted.append(ticket)
             ticket.changed.set()
         for place, ticket in enumerate(self._order(), start=1):
             if ticket.place != place:

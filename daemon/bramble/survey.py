@@ -7,13 +7,20 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO
+from typing import IO, overload
 
 import msgspec
 
 from bramble.engine import survey
-from bramble.engine.wire import Unusable
+from bramble.engine.wire import Alternative, Unusable
 from bramble.errors import BrambleError, ModelUnavailable
+from bramble.models.catalogue import catalogue
+
+
+def alternatives() -> tuple[Alternative, ...]:
+    """The models of the catalogue, to be named where one does not fit."""
+    return tuple(Alternative(name, model.size) for name, model in catalogue().items())
+
 
 COMMAND = (sys.executable, "-m", "bramble.engine.surveyor")
 
@@ -24,9 +31,16 @@ class Damaged(BrambleError):
     code = "damaged"
 
 
+Progress = Callable[[survey.Step], None]
+
+
+@overload
+def run(order: survey.Bench, *, spin: int, progress: Progress = ...) -> survey.Report: ...
+@overload
+def run(order: survey.Check, *, spin: int, progress: Progress = ...) -> survey.Plan: ...
 def run(
-    order: survey.Order, *, spin: int, progress: Callable[[survey.Step], None] = lambda _: None
-) -> survey.Report:
+    order: survey.Order, *, spin: int, progress: Progress = lambda _: None
+) -> survey.Report | survey.Plan:
     """The answer to `order`; `progress` is told every step. `spin` as `engine.spin`.
 
     Raises ModelUnavailable where the model cannot be used, Damaged where the process dies. Whatever happens, the
@@ -54,8 +68,8 @@ def run(
 
 
 def _converse(
-    process: subprocess.Popen[bytes], order: survey.Order, progress: Callable[[survey.Step], None]
-) -> survey.Report | None:
+    process: subprocess.Popen[bytes], order: survey.Order, progress: Progress
+) -> survey.Report | survey.Plan | None:
     """Send the order and read until the answer; None where there is none."""
     assert process.stdin is not None and process.stdout is not None
     try:

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 
+import msgspec
+
 from bramble.engine import wire
 
 DEADLINE = 60.0
@@ -48,7 +50,16 @@ class Answer:
 class Rig:
     """One engine process. `first` is what it said after loading: Ready or Unusable."""
 
-    def __init__(self, model: Path, *, context: int = 2048, slots: int = 4, draft: int = 8) -> None:
+    def __init__(
+        self,
+        model: Path,
+        *,
+        context: int = 2048,
+        slots: int = 4,
+        draft: int = 8,
+        memory: int = 0,
+        alternatives: tuple[wire.Alternative, ...] = (),
+    ) -> None:
         ours, theirs = socket.socketpair()
         command = [sys.executable, "-m", "bramble.engine", str(theirs.fileno())]
         env = {**os.environ, "GOMP_SPINCOUNT": "10000"}
@@ -60,7 +71,9 @@ class Rig:
         self._answers: dict[int, Answer] = {}
         self.log: list[wire.Event] = []
         self.pongs: list[wire.Pong] = []
-        self.send(wire.Load(str(model), context, slots, 0, 256, 250, draft))
+        order = wire.Load(str(model), context, slots, 0, 256, 250, draft)
+        order = msgspec.structs.replace(order, memory=memory, alternatives=alternatives)
+        self.send(order)
         self.first = self._receive()
         while isinstance(self.first, wire.Loading):
             self.first = self._receive()

@@ -36,17 +36,14 @@ C: Any = _bindings()
 _LEVEL = {2: logging.DEBUG, 3: logging.WARNING, 4: logging.ERROR}
 _ERROR, _CONTINUED = 4, 5
 _complaints: deque[str] = deque(maxlen=8)
-_buffers: list[str] = []
 
 
 @C.llama_log_callback
 def _on_log(level: int, text: bytes, _user: object) -> None:
-    """Keep llama.cpp's errors (to say why a load failed) and buffer lines (to see what was repacked)."""
+    """Keep llama.cpp's errors, to say why a load failed."""
     line = text.decode("utf-8", "replace").rstrip()
     if level == _ERROR:
         _complaints.append(line)
-    elif "buffer size" in line:
-        _buffers.append(line)
     if level != _CONTINUED and line:
         expected = (
             "failed to find a memory slot" in line
@@ -73,43 +70,38 @@ def system_info() -> str:
     return C.llama_print_system_info().decode()
 
 
-def _model_params(*, dry: bool, mmap: bool, progress: Any) -> Any:
+def _model_params(*, dry: bool, mmap: bool, repack: bool, progress: Any) -> Any:
     params = C.llama_model_default_params()
     params.no_alloc = dry
     params.load_mode = C.LLAMA_LOAD_MODE_MMAP if mmap else C.LLAMA_LOAD_MODE_NONE
-    if progress is not None:
-        params.progress_callback = progress
+    params.use_extra_bufts = repack
+    params.progress_callback = progress
     return params
 
 
-def repacks(path: Path) -> bool:
-    """Whether this CPU re-tiles some of this model's weights at load; a dry run that reads no weights.
-
-    Repacked weights are a copy, so mapping the file as well would hold them twice.
-    Raises LoadError where the file cannot be read as a model.
-    """
-    _complaints.clear()
-    _buffers.clear()
-    model = C.llama_model_load_from_file(
-        bytes(path), _model_params(dry=True, mmap=False, progress=None)
-    )
-    if not model:
-        raise LoadError(_complaint("llama.cpp could not read the file"))
-    C.llama_model_free(model)
-    return any("CPU_REPACK" in line for line in _buffers)
-
-
 class Model:
-    """Weights and vocabulary of one GGUF file. `progress` is called with 0..1 while it loads."""
+    """Weights and vocabulary of one GGUF file. `progress` is called with 0..1 while it loads.
 
-    def __init__(self, path: Path, *, mmap: bool, progress: Callable[[float], None]) -> None:
+    With `repack` weights are re-tiled for this CPU where it knows how: a copy, which a mapped file would double.
+    A `dry` one has no weights and can only tell about itself and make contexts that compute nothing.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        mmap: bool,
+        progress: Callable[[float], None],
+        repack: bool = True,
+        dry: bool = False,
+    ) -> None:
         def report(fraction: float, _user: object) -> bool:
             progress(fraction)
             return True
 
         _complaints.clear()
         callback = C.llama_progress_callback(report)
-        params = _model_params(dry=False, mmap=mmap, progress=callback)
+        params = _model_params(dry=dry, mmap=mmap, repack=repack, progress=callback)
         self.pointer: Any = C.llama_model_load_from_file(bytes(path), params)
         if not self.pointer:
             raise LoadError(_complaint("llama.cpp could not load the file"))
@@ -122,6 +114,10 @@ class Model:
         self.bos = self._token_text(C.llama_vocab_bos(self._vocab))
         self.eos = self._token_text(C.llama_vocab_eos(self._vocab))
         self._pieces: dict[int, bytes] = {}
+
+    def close(self) -> None:
+        """Give its memory back; its contexts must be closed before."""
+        C.llama_model_free(self.pointer)
 
     def _token_text(self, token: int) -> str:
         return C.llama_vocab_get_text(self._vocab, token).decode() if token >= 0 else ""
@@ -230,6 +226,13 @@ class Context:
     def handle(self) -> ctypes.c_void_p:
         """The `llama_context *`, for what llama-cpp-python does not bind."""
         return ctypes.c_void_p(self._pointer)
+
+    def close(self) -> None:
+        """Give its memory back."""
+        # The rows' sequences are in our own array: llama.cpp must not free them.
+        self._batch.seq_id[0] = ctypes.POINTER(ctypes.c_int32)()
+        C.llama_batch_free(self._batch)
+        C.llama_free(self._pointer)
 
     def set_threads(self, decode: int, prefill: int) -> None:
         """Compute one row with `decode` threads from now on, more rows with `prefill`."""

@@ -1,13 +1,16 @@
 """Opens a model: looks at the file, chooses how to hold the weights, warms up. Says no in words, never half-way."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from bramble.engine.batch import SMALLEST, Pace
-from bramble.engine.llama import Context, LoadError, Model, repacks
+from bramble.engine.llama import Context, LoadError, Model
+from bramble.engine.plan import plan
 from bramble.engine.prefix import PrefixCache
+from bramble.engine.survey import Plan
 from bramble.engine.template import CHATML, ChatTemplate, TemplateRefusal
 from bramble.engine.threads import cores, pin
 from bramble.engine.wire import Load, Ready, TemplateKind
@@ -41,26 +44,25 @@ def load(order: Load, progress: Callable[[float], None]) -> Loaded:
     """Open `order.model`. Raises CannotLoad; `progress` is called with 0..1."""
     began = time.monotonic()
     path = Path(order.model)
-    check_file(path)
     threads = min(order.threads, len(cores())) or len(cores())
-    try:
+    held = look(order)
+    if not held.fits:
+        raise CannotLoad(
+            f"The model {path.name} does not fit the memory. {held.reasons[0]}", held.advice
+        )
+    with _damage_told(path):
         # With repacked weights a mapped file would be a second copy; without, mapped pages can be given back.
-        model = Model(path, mmap=not repacks(path), progress=progress)
+        model = Model(path, mmap=not held.repack, repack=held.repack, progress=progress)
         _check_chats(model, path)
         template, kind = _template(model)
         context = Context(
             model,
-            size=order.context,
-            slots=order.slots,
+            size=held.context,
+            slots=held.slots,
             batch=order.batch,
             threads=threads,
             guess_rows=order.draft,
         )
-    except LoadError as error:
-        raise CannotLoad(
-            f"The model file {path.name} cannot be used: {error}.",
-            "The file is damaged or not made for this version; fetch it again or choose another model.",
-        ) from error
     pin(context, decode=threads, prefill=threads, on=cores())
     pace = Pace(
         rows_max=order.batch,
@@ -73,11 +75,30 @@ def load(order: Load, progress: Callable[[float], None]) -> Loaded:
     return Loaded(
         model,
         context,
-        PrefixCache(context, order.slots, trims=trims),
+        PrefixCache(context, held.slots, trims=trims),
         pace,
         template,
-        _ready(order, model, context, kind, threads, time.monotonic() - began),
+        _ready(order, held, model, context, kind, threads, time.monotonic() - began),
     )
+
+
+def look(order: Load) -> Plan:
+    """Plan how `order.model` would be held; no weight is read. Raises CannotLoad where it is no usable file."""
+    path = Path(order.model)
+    check_file(path)
+    with _damage_told(path):
+        return plan(order)
+
+
+@contextmanager
+def _damage_told(path: Path) -> Generator[None]:
+    try:
+        yield
+    except LoadError as error:
+        raise CannotLoad(
+            f"The model file {path.name} cannot be used: {error}.",
+            "The file is damaged or not made for this version; fetch it again or choose another model.",
+        ) from error
 
 
 def check_file(path: Path) -> None:
@@ -140,6 +161,7 @@ def _warm_up(context: Context, model: Model, pace: Pace) -> bool:
 
 def _ready(
     order: Load,
+    held: Plan,
     model: Model,
     context: Context,
     template: TemplateKind,
@@ -153,11 +175,11 @@ def _ready(
         parameters=model.parameters,
         context=context.size,
         context_trained=model.context_trained,
-        slots=order.slots,
+        slots=held.slots,
         threads=threads,
         load_seconds=round(seconds, 3),
         template=template,
-        notes=_notes(order, model, context, template),
+        notes=(*held.reasons, *_notes(order, model, context, template)),
     )
 
 

@@ -59,8 +59,44 @@ class Report(msgspec.Struct, frozen=True, tag=True):
     notes: tuple[str, ...] = ()
 
 
-Order = Bench
-Answer = Step | Report | Unusable
+class Check(msgspec.Struct, frozen=True, tag=True):
+    """Say whether `load` would fit, and how it would be held; no weight is read."""
+
+    load: Load
+
+
+class Plan(msgspec.Struct, frozen=True, tag=True):
+    """How a model would be held, or why not. Sizes in bytes.
+
+    `repack`: weights are re-tiled for this CPU (`repacked` bytes of `weights`), else mapped from the file. `process`
+    is everything that is neither weights nor the context's. `peak` is all of it, `room` what there is; of the peak
+    `spared` are mapped weights that are hardly read, which the kernel takes back for nothing where memory is short.
+    `reasons` say in sentences what was given up, or why nothing fits; `advice` which model would.
+    """
+
+    fits: bool
+    context: int
+    slots: int
+    repack: bool
+    weights: int
+    repacked: int
+    kv: int
+    compute: int
+    process: int
+    peak: int
+    spared: int
+    room: int
+    reasons: tuple[str, ...] = ()
+    advice: str = ""
+
+    @property
+    def needed(self) -> int:
+        """Bytes that must be there."""
+        return self.peak - self.spared
+
+
+Order = Bench | Check
+Answer = Step | Report | Plan | Unusable
 
 _encoder = msgspec.json.Encoder()
 _order: msgspec.json.Decoder[Order] = msgspec.json.Decoder(Order)

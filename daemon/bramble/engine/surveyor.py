@@ -19,10 +19,10 @@ def main() -> None:
     be_nice(order.load.nice)
     # Only now: these load libllama and libgomp, which reads its environment once.
     from bramble.engine.bench import bench
-    from bramble.engine.loading import CannotLoad
+    from bramble.engine.loading import CannotLoad, look
 
     try:
-        answer = bench(order, _say)
+        answer = bench(order, _say) if isinstance(order, survey.Bench) else look(order.load)
     except CannotLoad as error:
         answer = survey.Unusable(error.message, error.hint)
     _say(answer)

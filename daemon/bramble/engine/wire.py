@@ -38,11 +38,19 @@ class Sampling(msgspec.Struct, frozen=True, omit_defaults=True):
 # ── daemon → engine ──────────────────────────────────────────────────────────────────────────────
 
 
+class Alternative(msgspec.Struct, frozen=True):
+    """Another model that could be used: what people call it, and its file's size in bytes."""
+
+    name: str
+    size: int
+
+
 class Load(msgspec.Struct, frozen=True, tag=True):
     """First message: open this model. `context` is in tokens shared by all slots, `batch` the most tokens of one step.
 
     `threads` 0 means every core this process may run on; `draft` is the longest guess in tokens, 0 for none; `nice`
-    as in nice(1); `name` is what people call the model, empty for its own name.
+    as in nice(1); `name` is what people call the model, empty for its own name. `memory` is what it may take in bytes,
+    0 for what the machine has to give; `alternatives` are named where it is too little.
     """
 
     model: str
@@ -54,6 +62,8 @@ class Load(msgspec.Struct, frozen=True, tag=True):
     draft: int = 0
     nice: int = 0
     name: str = ""
+    memory: int = 0
+    alternatives: tuple[Alternative, ...] = ()
 
 
 class Generate(msgspec.Struct, frozen=True, tag=True):

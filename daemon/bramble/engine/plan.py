@@ -1,0 +1,194 @@
+"""Plan before load: what fits the memory there is. It walks a ladder of ways to hold the model and takes the first."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import msgspec
+
+from bramble.engine.dryrun import Buffers, DryModel
+from bramble.engine.memory import budget, resident
+from bramble.engine.survey import Plan
+from bramble.engine.weights import Tensor, largest_repacked, looked_up, tensors
+from bramble.engine.wire import Load
+
+SMALLEST_CONTEXT = 512
+"""Tokens below which no conversation fits; the ladder does not shorten the context further."""
+SAMPLER_BYTES = 16
+"""A slot's candidates and counts, for each token of the vocabulary."""
+WORKING_BYTES = 8_000_000
+"""Thread stacks, ggml's work area, templates, messages: what a process takes beyond its dry run. Measured."""
+FILE_SHARE, BESIDE = 1.1, 100_000_000
+"""What a model takes at its smallest, from the size of its file alone: a tenth more and so many bytes."""
+
+
+@dataclass(frozen=True)
+class Rung:
+    """One way to hold the model: re-tiled weights in memory or the file's own, mapped or read; context, slots."""
+
+    repack: bool
+    context: int
+    slots: int
+
+
+def plan(order: Load) -> Plan:
+    """The first rung that fits `order.memory` (0: what the machine has to give), or the last with `fits` False.
+
+    Raises LoadError where the file cannot be read as a model.
+    """
+    room = order.memory or budget() + resident()  # what this process has is not available any more
+    dry = _Dry(order)
+    try:
+        tried: list[Plan] = []
+        for rung in rungs(order, repacks=dry.repacks()):
+            candidate = dry.plan(rung, room)
+            tried.append(candidate)
+            if candidate.fits:
+                break
+        return _with_reasons(tried, order, room)
+    finally:
+        dry.close()
+
+
+def rungs(order: Load, *, repacks: bool) -> Iterator[Rung]:
+    """Best first. Repacked weights answer fastest; a shorter context forgets sooner; fewer slots make people wait."""
+    ways = (True, False) if repacks else (False,)
+    contexts = list(_shrinking(order.context))
+    for context in contexts:
+        for repack in ways:
+            yield Rung(repack, context, order.slots)
+    slots = order.slots
+    while slots > 1:
+        slots //= 2
+        for repack in ways:
+            yield Rung(repack, contexts[-1], slots)
+
+
+def _shrinking(context: int) -> Iterator[int]:
+    """`context`, then 3/4, 1/2, 3/8, 1/4 … of it in whole blocks of 256, which llama.cpp rounds up to anyway."""
+    yield context
+    whole = context
+    while True:
+        for shorter in (whole * 3 // 4, whole // 2):
+            rounded = shorter // 256 * 256
+            if rounded < SMALLEST_CONTEXT:
+                return
+            yield rounded
+        whole //= 2
+
+
+class _Dry:
+    """Dry models of one file, each made when first needed."""
+
+    def __init__(self, order: Load) -> None:
+        self._order = order
+        self._path = Path(order.model)
+        self._models: dict[bool, DryModel] = {}
+        self._resident = 0
+
+    def close(self) -> None:
+        for model in self._models.values():
+            model.close()
+
+    @cached_property
+    def _tensors(self) -> dict[str, Tensor]:
+        """Read only after llama.cpp has: it says better what is wrong with a file."""
+        return tensors(self._path)
+
+    def _model(self, repack: bool) -> DryModel:
+        if repack not in self._models:
+            self._models[repack] = DryModel(self._path, repack=repack)
+        return self._models[repack]
+
+    def repacks(self) -> bool:
+        """Whether this CPU re-tiles any of the weights."""
+        return self._buffers(Rung(True, SMALLEST_CONTEXT, 1)).repacked > 0
+
+    def plan(self, rung: Rung, room: int) -> Plan:
+        buffers = self._buffers(rung)
+        staging = largest_repacked(self._tensors, buffers.repacked)
+        process = self._process(rung)
+        working = buffers.kv + buffers.compute + buffers.outputs
+        peak = process + buffers.weights + max(working, staging)
+        spared = 0 if rung.repack else looked_up(self._tensors)
+        return Plan(
+            fits=peak - spared <= room,
+            context=rung.context,
+            slots=rung.slots,
+            repack=rung.repack,
+            weights=buffers.weights,
+            repacked=buffers.repacked,
+            kv=buffers.kv,
+            compute=buffers.compute + buffers.outputs,
+            process=process + max(staging - working, 0),
+            peak=peak,
+            spared=spared,
+            room=room,
+        )
+
+    def _buffers(self, rung: Rung) -> Buffers:
+        buffers = self._model(rung.repack).buffers(
+            context=rung.context,
+            slots=rung.slots,
+            batch=self._order.batch,
+            guess_rows=self._order.draft,
+        )
+        self._resident = self._resident or resident()  # with one model's vocabulary, as later
+        return buffers
+
+    def _process(self, rung: Rung) -> int:
+        """Python, libraries and vocabulary as they are resident in a dry run, and what answering adds."""
+        vocab = self._model(rung.repack).vocab_size
+        return self._resident + rung.slots * vocab * SAMPLER_BYTES + WORKING_BYTES
+
+
+# ── in words ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def _with_reasons(tried: list[Plan], order: Load, room: int) -> Plan:
+    """The last plan tried, with what had to be given up on the way to it."""
+    first, chosen = tried[0], tried[-1]
+    if not chosen.fits:
+        reason = (
+            f"It needs {megabytes(chosen.needed)} of memory even with {chosen.context} tokens of context"
+            f" and {counted(chosen.slots)}, and {megabytes(room)} are there."
+        )
+        return _replace(chosen, (reason,), _advice(order, room))
+    reasons: list[str] = []
+    if chosen is not first:
+        reasons.append(
+            f"All that is wanted would take {megabytes(first.needed)} of memory, {megabytes(room)} are there."
+        )
+    if chosen.repack != first.repack:
+        reasons.append(
+            "The weights are mapped from the file instead of re-tiled for this processor, which is slower."
+        )
+    if chosen.context != first.context:
+        reasons.append(f"The context is {chosen.context} tokens instead of {first.context}.")
+    if chosen.slots != first.slots:
+        reasons.append(f"There is room for {counted(chosen.slots)} instead of {first.slots}.")
+    return _replace(chosen, tuple(reasons), "")
+
+
+def _replace(plan: Plan, reasons: tuple[str, ...], advice: str) -> Plan:
+    return msgspec.structs.replace(plan, reasons=reasons, advice=advice)
+
+
+def _advice(order: Load, room: int) -> str:
+    """The largest other model that would fit, judged by its file: exact figures need the file itself."""
+    fitting = [other for other in order.alternatives if other.size * FILE_SHARE + BESIDE <= room]
+    if not fitting:
+        return "No model of the catalogue would fit either; stop other programs or add memory."
+    best = max(fitting, key=lambda other: other.size)
+    return f"{best.name} ({megabytes(best.size)}) would fit: set engine.model to it."
+
+
+def counted(slots: int) -> str:
+    """So many answers at once, in words."""
+    return "one answer at once" if slots == 1 else f"{slots} answers at once"
+
+
+def megabytes(size: int) -> str:
+    """A size for people."""
+    return f"{size / 1e9:.2f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"

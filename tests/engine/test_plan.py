@@ -1,0 +1,137 @@
+"""The plan before load: what it predicts against what a real engine takes, and the ladder when memory is short."""
+
+from itertools import pairwise
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from bramble.engine import wire
+from bramble.engine.memory import available, budget
+from bramble.engine.plan import Rung, rungs
+from bramble.engine.survey import Check, Plan
+from bramble.engine.weights import Tensor, bytes_per_token, largest_repacked, looked_up
+from bramble.survey import run
+from tests.engine.rig import Ask, Rig
+
+STORY = "The old lighthouse keeper wrote a letter every evening. "
+Q4, Q8, F32 = 2, 8, 0
+
+
+def order(model: Path, **changes: object) -> wire.Load:
+    load = wire.Load(str(model), 4096, 4, 0, 256, 250, 8)
+    return msgspec.structs.replace(load, **changes)
+
+
+def planned(model: Path, **changes: object) -> Plan:
+    return run(Check(order(model, **changes)), spin=1000)
+
+
+def peak(rig: Rig) -> int:
+    status = Path(f"/proc/{rig.process.pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmHWM:"))
+
+
+@pytest.mark.parametrize("context", [1024, 4096, 8192])
+def test_the_prediction_is_what_a_real_engine_takes(starter: Path, context: int) -> None:
+    plan = planned(starter, context=context)
+    rig = Rig(starter, context=context)
+    assert rig.answer(Ask(STORY * (min(context, 4096) // 12 - 30), tokens=8)).done
+    rig.wait(*(rig.ask(Ask(f"Name {n} birds.", temperature=0.8, tokens=24)) for n in range(4)))
+    taken = peak(rig)
+    rig.close()
+    assert plan.fits
+    assert plan.peak == pytest.approx(taken, rel=0.1)
+
+
+def test_parts_add_up(starter: Path) -> None:
+    plan = planned(starter)
+    parts = plan.weights + plan.kv + plan.compute + plan.process
+    assert plan.peak == pytest.approx(parts, abs=1)
+    assert 0.95 < plan.weights / starter.stat().st_size < 1
+    assert planned(starter, context=8192).kv == 2 * plan.kv
+
+
+def test_a_shorter_context_where_the_whole_does_not_fit(starter: Path) -> None:
+    whole, half = planned(starter), planned(starter, context=2048)
+    room = (whole.needed + half.needed) // 2
+    rig = Rig(starter, context=4096, memory=room)
+    ready = rig.first
+    assert isinstance(ready, wire.Ready)
+    assert 2048 <= ready.context < 4096
+    assert f"The context is {ready.context} tokens instead of 4096." in ready.notes
+    assert rig.answer(Ask("Hello!", tokens=4)).text
+    assert peak(rig) <= room
+    rig.close()
+
+
+def test_fewer_slots_come_last(starter: Path) -> None:
+    room = planned(starter, context=512, slots=2).needed + 1_000_000
+    rig = Rig(starter, context=4096, slots=16, memory=room)
+    ready = rig.first
+    assert isinstance(ready, wire.Ready)
+    assert ready.context == 512
+    assert ready.slots in (1, 2, 4)
+    assert any("at once instead of 16" in note for note in ready.notes)
+    rig.close()
+
+
+def test_what_does_not_fit_is_refused_with_numbers_and_a_model_that_would(starter: Path) -> None:
+    others = (wire.Alternative("tiny", 1_000_000), wire.Alternative("huge", 10**12))
+    rig = Rig(starter, memory=150_000_000, alternatives=others)
+    refusal = rig.first
+    assert isinstance(refusal, wire.Unusable)
+    assert "even with 512 tokens of context and one answer at once" in refusal.message
+    assert "150 MB are there" in refusal.message
+    assert refusal.hint == "tiny (1 MB) would fit: set engine.model to it."
+    rig.close()
+
+
+def test_the_ladder() -> None:
+    steps = list(rungs(order(Path("m"), context=2048, slots=3), repacks=True))
+    assert steps[0] == Rung(repack=True, context=2048, slots=3)
+    assert steps[1] == Rung(repack=False, context=2048, slots=3)
+    assert steps[-1] == Rung(repack=False, context=512, slots=1)
+    for better, worse in pairwise(steps):
+        assert (better.slots, better.context, better.repack) > (
+            worse.slots,
+            worse.context,
+            worse.repack,
+        )
+    assert not any(step.repack for step in rungs(order(Path("m")), repacks=False))
+
+
+def test_a_context_below_the_smallest_is_tried_as_it_is() -> None:
+    steps = list(rungs(order(Path("m"), context=300, slots=1), repacks=False))
+    assert steps == [Rung(repack=False, context=300, slots=1)]
+
+
+def test_which_weights_a_token_reads() -> None:
+    held = {
+        "token_embd.weight": Tensor(1000, Q4),
+        "blk.0.attn_q.weight": Tensor(300, Q4),
+        "blk.0.ffn_up_exps.weight": Tensor(800, Q4),
+    }
+    assert bytes_per_token(held, experts=8, experts_used=2) == 1000 + 300 + 200
+    assert looked_up(held) == 0
+    untied = held | {"output.weight": Tensor(2000, Q8)}
+    assert bytes_per_token(untied, experts=0, experts_used=0) == 300 + 800 + 2000
+    assert looked_up(untied) == 1000
+
+
+@pytest.mark.parametrize(("repacked", "largest"), [(0, 0), (1100, 800), (2000, 2000), (3100, 2000)])
+def test_the_largest_repacked_tensor(repacked: int, largest: int) -> None:
+    held = {
+        "token_embd.weight": Tensor(5000, Q4),
+        "output.weight": Tensor(2000, Q8),
+        "blk.0.attn_q.weight": Tensor(300, Q4),
+        "blk.0.ffn_up.weight": Tensor(800, Q4),
+        "blk.0.attn_norm.weight": Tensor(7, F32),
+    }
+    assert largest_repacked(held, repacked) == largest
+
+
+def test_the_budget_leaves_a_reserve() -> None:
+    assert (
+        0 < budget() <= available() - 64_000_000 + 50_000_000
+    )  # others may take or give meanwhile
