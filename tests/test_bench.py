@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import pytest
 from bramble.bench import measure
 from bramble.engine.survey import Report, Step
 from bramble.errors import ModelUnavailable
+from bramble.survey import tuning_file
 
 SHORT = ("--prompt=32", "--generate=4", "--repetitions=1")
 CORES = len(os.sched_getaffinity(0))
@@ -111,3 +113,19 @@ def is_alive(pid: int) -> bool:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
+
+
+def test_tuning_is_shown_remembered_and_used(starter: Path, tmp_path: Path) -> None:
+    done = bramble("bench", starter, "--tune", *SHORT, "--set", f"state_dir={tmp_path}")
+    assert done.returncode == 0, done.stderr
+    shown = re.search(r"(\d+) to decode, (\d+) to prefill", done.stdout.replace("\n", " "))
+    assert shown is not None
+    chosen = {"decode": int(shown[1]), "prefill": int(shown[2])}
+    assert list(json.loads(tuning_file(tmp_path).read_text()).values()) == [chosen]
+
+
+def test_tuning_that_cannot_be_remembered_is_one_sentence(starter: Path, tmp_path: Path) -> None:
+    (tmp_path / "cache").write_text("in the way")
+    done = bramble("bench", starter, "--tune", *SHORT, "--set", f"state_dir={tmp_path}")
+    assert done.returncode == 1
+    assert done.stderr.startswith("bramble: What was measured cannot be remembered: ")

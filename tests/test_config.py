@@ -10,7 +10,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec import Meta
 
-from bramble.config import Config, default_file, example, load, loader
+from bramble.config import (
+    Config,
+    ThreadCounts,
+    default_file,
+    example,
+    load,
+    loader,
+    thread_counts,
+)
 from bramble.config.schema import SECTIONS, SETTINGS
 from bramble.errors import ConfigError
 
@@ -159,7 +167,8 @@ log_level: loud
         "config.yaml:10: port: unknown setting, did you mean server.port?",
         "config.yaml:12: engine.contxt: unknown setting, did you mean engine.context?",
         "config.yaml:13: engine.model: must be text, not a group of settings",
-        "config.yaml:14: engine.threads: must be auto or a whole number from 1 to 256, not fast",
+        "config.yaml:14: engine.threads: must be auto, {decode: …, prefill: …}"
+        " or a whole number from 1 to 256, not fast",
         "config.yaml:15: engine.threads: stands here again, first in line 14",
         "config.yaml:16: chat: must hold settings, not a list",
         "config.yaml:17: log_level: must be debug, info, warning or error, not loud",
@@ -309,3 +318,20 @@ def test_a_switch_is_on_or_off(text: str, value: bool) -> None:
 def test_what_is_no_switch_is_refused(value: str) -> None:
     with pytest.raises(ConfigError, match="true or false"):
         load(None, [f"chat.typing_ahead={value}"])
+
+
+def test_threads_may_be_given_for_decode_and_prefill(tmp_path: Path) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text("engine:\n  threads: {decode: 2, prefill: 4}\n")
+    assert load(file, []).engine.threads == ThreadCounts(2, 4)
+    assert load(None, ["engine.threads={prefill: 3}"]).engine.threads == ThreadCounts(0, 3)
+    assert thread_counts("auto") == thread_counts(ThreadCounts()) == ThreadCounts(0, 0)
+    assert thread_counts(3) == ThreadCounts(3, 3)
+
+
+@pytest.mark.parametrize(
+    "value", ["{decode: 0}", "{decode: x}", "{decoder: 1}", "{decode: {}}", "[1, 2]", "{1: 2}"]
+)
+def test_what_is_no_thread_count(value: str) -> None:
+    (mistake,) = mistakes(None, f"engine.threads={value}")
+    assert "must be auto, {decode: …, prefill: …} or a whole number from 1 to 256" in mistake

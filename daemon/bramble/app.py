@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import signal
 import socket
 from collections.abc import Sequence
@@ -9,10 +10,10 @@ from pathlib import Path
 
 from aiohttp import web
 
-from bramble import systemd
+from bramble import affinity, systemd
 from bramble.chat.store import Store
 from bramble.chat.turn import Chat
-from bramble.config import Config
+from bramble.config import Config, thread_counts
 from bramble.engine.client import Engine, EngineSpec, EngineState
 from bramble.engine.wire import Load
 from bramble.models.catalogue import catalogue
@@ -20,7 +21,7 @@ from bramble.scheduler import Scheduler
 from bramble.server.app import application
 from bramble.server.listen import listen, with_deadline
 from bramble.server.status import Status
-from bramble.survey import alternatives
+from bramble.survey import alternatives, tuning_file
 
 log = logging.getLogger("bramble")
 
@@ -44,7 +45,8 @@ class Daemon:
             waiting=config.queue.waiting,
             per_person=config.queue.per_person,
         )
-        self.engine.watch(self._fit_slots)
+        self._cores = spec.load.cores
+        self.engine.watch(self._fit)
         self.chat = Chat(config.chat, self.store, self.engine, self.scheduler)
         self.status = Status(self.engine, self.scheduler, config.engine)
         self._http = web.AppRunner(
@@ -80,11 +82,15 @@ class Daemon:
         await self._http.cleanup()
         await self.engine.stop(ENGINE_SECONDS)
         await self.store.close()
+        if self._cores:
+            affinity.keep_to(self._cores)
 
-    def _fit_slots(self, state: EngineState) -> None:
-        """The engine may have found room for fewer answers at once than the settings ask for."""
+    def _fit(self, state: EngineState) -> None:
+        """The engine may have room for fewer answers at once than the settings ask for, and decodes on some cores."""
         if state.model is not None:
             self.scheduler.resize(state.model.slots)
+            if self._cores:
+                affinity.keep_to(affinity.own_cores(self._cores, state.model.threads))
 
     def _tell_systemd(self) -> None:
         systemd.notify(f"STATUS={self.status.sentence()}")
@@ -111,11 +117,15 @@ async def serve(config: Config, model: Path) -> int:
 def engine_spec(config: Config, model: Path) -> EngineSpec:
     """How the engine is started."""
     engine = config.engine
+    threads = thread_counts(engine.threads)
     load = Load(
         model=str(model),
         context=engine.context,
         slots=engine.slots,
-        threads=0 if engine.threads == "auto" else engine.threads,
+        threads=threads.decode,
+        prefill_threads=threads.prefill,
+        tuning=str(tuning_file(config.state_dir)),
+        cores=tuple(sorted(os.sched_getaffinity(0))),
         batch=engine.batch,
         max_step_ms=engine.max_step_ms,
         draft=engine.draft,

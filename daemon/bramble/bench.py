@@ -13,7 +13,7 @@ from bramble.config import Config, EngineSettings
 from bramble.engine.survey import Bench, Report, Speed, Step
 from bramble.engine.wire import Load
 from bramble.models.library import resolve
-from bramble.survey import run
+from bramble.survey import run, tuning_file
 
 
 def measure(
@@ -24,13 +24,15 @@ def measure(
     prompt: int = 512,
     generate: int = 128,
     repetitions: int = 3,
+    tuning: Path | None = None,
     progress: Callable[[Step], None] = lambda _: None,
 ) -> Report:
     """Measure the model in this file, in a process of its own that is gone afterwards; takes about a minute on a PC.
 
     `threads` are the counts to try, empty for the sensible ones; `prompt` and `generate` are the lengths of what is
-    prefilled and decoded, in tokens; every figure is the median of `repetitions`. `engine` gives batch, priority and
-    spin, by default the settings' own. `progress` is told every step.
+    prefilled and decoded, in tokens; every figure is the median of `repetitions`. In the file `tuning` the best counts
+    are remembered, None is nowhere. `engine` gives batch, priority and spin, by default the settings' own.
+    `progress` is told every step.
 
     Raises ModelUnavailable where the model cannot be used, survey.Damaged where it kills the process.
     """
@@ -43,13 +45,21 @@ def measure(
         batch=engine.batch,
         max_step_ms=engine.max_step_ms,
         nice=engine.nice,
+        tuning=str(tuning) if tuning else "",
     )
     order = Bench(load, tuple(threads), prompt, generate, repetitions)
     return run(order, spin=engine.spin, progress=progress)
 
 
 def command(
-    config: Config, model: str, *, prompt: int, generate: int, repetitions: int, as_json: bool
+    config: Config,
+    model: str,
+    *,
+    prompt: int,
+    generate: int,
+    repetitions: int,
+    tune: bool,
+    as_json: bool,
 ) -> None:
     """What `bramble bench` does: measure with a progress bar on stderr, print a table or JSON on stdout."""
     path = resolve(model, config.models_dir)
@@ -68,6 +78,7 @@ def command(
             prompt=prompt,
             generate=generate,
             repetitions=repetitions,
+            tuning=tuning_file(config.state_dir) if tune else None,
             progress=progress,
         )
     if as_json:
@@ -97,9 +108,19 @@ def show(report: Report) -> None:
         f" {megabytes(report.bytes_per_token)} of weights, so decoding reaches"
         f" {report.share_of_bandwidth:.0%} of what memory allows.",
         f"Loaded in {report.load_seconds:.1f} s, at most {megabytes(report.peak_memory_bytes)} of memory.",
+        *_chosen(report),
         *map(escape, report.notes),
         sep="\n",
     )
+
+
+def _chosen(report: Report) -> list[str]:
+    if not report.decode_threads:
+        return []
+    return [
+        f"Remembered for this board, model and build: {report.decode_threads} to decode,"
+        f" {report.prefill_threads} to prefill; engine.threads: auto uses that from the next start on."
+    ]
 
 
 def _rate(speed: Speed, all_: tuple[Speed, ...]) -> str:

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from bramble.config import Config
+from bramble.config import Config, ThreadCounts
 from bramble.engine.survey import Check, Plan
 from bramble.engine.wire import Load
 from bramble.errors import ModelUnavailable, NotFound
@@ -121,10 +121,13 @@ def _model(config: Config) -> str:
     return f"{config.engine.model}, {_gigabytes(file.stat().st_size)} in {file}"
 
 
-def _threads(setting: str | int) -> str:
+def _threads(setting: str | int | ThreadCounts) -> str:
     cores = len(os.sched_getaffinity(0))
     if isinstance(setting, int):
         return f"{setting} on {cores} cores"
+    if isinstance(setting, ThreadCounts):
+        decode, prefill = setting.decode or "auto", setting.prefill or "auto"
+        return f"{decode} to decode, {prefill} to prefill, on {cores} cores"
     return f"auto: up to {cores}, one on each core"
 
 

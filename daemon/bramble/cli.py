@@ -71,6 +71,7 @@ def _bench_options(bench: argparse.ArgumentParser) -> None:
     add = bench.add_argument
     add("model", nargs="?", help="a name or a GGUF file (default: engine.model)")
     add("--json", action="store_true", help="print all figures as JSON")
+    add("--tune", action="store_true", help="remember the best thread counts for the next start")
     add("--prompt", type=_count, default=512, metavar="N", help="tokens prefilled (512)")
     add("--generate", type=_count, default=128, metavar="N", help="tokens decoded (128)")
     add("--repetitions", type=_count, default=3, metavar="N", help="runs each, median counts (3)")
@@ -142,6 +143,7 @@ def _bench(options: argparse.Namespace) -> int:
         prompt=options.prompt,
         generate=options.generate,
         repetitions=options.repetitions,
+        tune=options.tune,
         as_json=options.json,
     )
     return 0

@@ -17,6 +17,11 @@ from bramble.errors import BrambleError, ModelUnavailable
 from bramble.models.catalogue import catalogue
 
 
+def tuning_file(state_dir: Path) -> Path:
+    """Where the engine remembers which thread counts are fastest."""
+    return state_dir / "cache" / "threads.json"
+
+
 def alternatives() -> tuple[Alternative, ...]:
     """The models of the catalogue, to be named where one does not fit."""
     return tuple(Alternative(name, model.size) for name, model in catalogue().items())

@@ -4,6 +4,7 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -13,6 +14,7 @@ import msgspec
 from bramble.engine import wire
 
 DEADLINE = 60.0
+NOTHING: Mapping[str, object] = {}
 
 
 @dataclass(frozen=True)
@@ -57,8 +59,7 @@ class Rig:
         context: int = 2048,
         slots: int = 4,
         draft: int = 8,
-        memory: int = 0,
-        alternatives: tuple[wire.Alternative, ...] = (),
+        changes: Mapping[str, object] = NOTHING,
     ) -> None:
         ours, theirs = socket.socketpair()
         command = [sys.executable, "-m", "bramble.engine", str(theirs.fileno())]
@@ -72,8 +73,7 @@ class Rig:
         self.log: list[wire.Event] = []
         self.pongs: list[wire.Pong] = []
         order = wire.Load(str(model), context, slots, 0, 256, 250, draft)
-        order = msgspec.structs.replace(order, memory=memory, alternatives=alternatives)
-        self.send(order)
+        self.send(msgspec.structs.replace(order, **changes))
         self.first = self._receive()
         while isinstance(self.first, wire.Loading):
             self.first = self._receive()

@@ -55,7 +55,7 @@ def test_parts_add_up(starter: Path) -> None:
 def test_a_shorter_context_where_the_whole_does_not_fit(starter: Path) -> None:
     whole, half = planned(starter), planned(starter, context=2048)
     room = (whole.needed + half.needed) // 2
-    rig = Rig(starter, context=4096, memory=room)
+    rig = Rig(starter, context=4096, changes={"memory": room})
     ready = rig.first
     assert isinstance(ready, wire.Ready)
     assert 2048 <= ready.context < 4096
@@ -67,7 +67,7 @@ def test_a_shorter_context_where_the_whole_does_not_fit(starter: Path) -> None:
 
 def test_fewer_slots_come_last(starter: Path) -> None:
     room = planned(starter, context=512, slots=2).needed + 1_000_000
-    rig = Rig(starter, context=4096, slots=16, memory=room)
+    rig = Rig(starter, context=4096, slots=16, changes={"memory": room})
     ready = rig.first
     assert isinstance(ready, wire.Ready)
     assert ready.context == 512
@@ -78,7 +78,7 @@ def test_fewer_slots_come_last(starter: Path) -> None:
 
 def test_what_does_not_fit_is_refused_with_numbers_and_a_model_that_would(starter: Path) -> None:
     others = (wire.Alternative("tiny", 1_000_000), wire.Alternative("huge", 10**12))
-    rig = Rig(starter, memory=150_000_000, alternatives=others)
+    rig = Rig(starter, changes={"memory": 150_000_000, "alternatives": others})
     refusal = rig.first
     assert isinstance(refusal, wire.Unusable)
     assert "even with 512 tokens of context and one answer at once" in refusal.message

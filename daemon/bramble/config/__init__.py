@@ -9,6 +9,8 @@ from bramble.config.schema import (
     Network,
     QueueSettings,
     ServerSettings,
+    ThreadCounts,
+    thread_counts,
 )
 
 __all__ = [
@@ -18,7 +20,9 @@ __all__ = [
     "Network",
     "QueueSettings",
     "ServerSettings",
+    "ThreadCounts",
     "default_file",
     "example",
     "load",
+    "thread_counts",
 ]

@@ -69,6 +69,20 @@ class ServerSettings(Struct, frozen=True):
     ] = 5.0
 
 
+class ThreadCounts(Struct, frozen=True):
+    """Cores for writing answers and for reading prompts. What is not given is 0: as many as are fastest."""
+
+    decode: Annotated[int, Meta(ge=1, le=256)] = 0
+    prefill: Annotated[int, Meta(ge=1, le=256)] = 0
+
+
+def thread_counts(setting: int | str | ThreadCounts) -> ThreadCounts:
+    """What `engine.threads` means for both."""
+    if isinstance(setting, ThreadCounts):
+        return setting
+    return ThreadCounts(setting, setting) if isinstance(setting, int) else ThreadCounts()
+
+
 class EngineSettings(Struct, frozen=True):
     """The model and how it computes."""
 
@@ -88,9 +102,10 @@ class EngineSettings(Struct, frozen=True):
         int, Meta(ge=1, le=16, description="Answers computed at once; others wait.")
     ] = 4
     threads: Annotated[
-        Literal["auto"] | Annotated[int, Meta(ge=1, le=256)],
+        Literal["auto"] | ThreadCounts | Annotated[int, Meta(ge=1, le=256)],
         Meta(
-            description="Processor cores to compute on; auto takes every one that Bramble may use."
+            description="Processor cores to compute on; auto measures how many are fastest, once for each model. Decode"
+            " writes answers, prefill reads prompts."
         ),
     ] = "auto"
     batch: Annotated[int, Meta(ge=32, le=2048, description="Most tokens computed in one step.")] = (

@@ -8,10 +8,10 @@ import types
 from collections.abc import Callable
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
 
-from msgspec import Meta
-from yaml.nodes import Node, ScalarNode, SequenceNode
+from msgspec import Meta, Struct
+from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from bramble.config.schema import Network
 
@@ -88,6 +88,8 @@ def wanted(kind: Any, meta: Meta | None = None) -> str:
     if kind in _PLAIN:
         span = "" if meta is None or meta.ge is None else f" from {meta.ge} to {meta.le}"
         return _PLAIN[kind].noun + span
+    if _is_struct(kind):
+        return "{" + ", ".join(f"{name}: …" for name in kind.__struct_fields__) + "}"
     origin, arguments = get_origin(kind), get_args(kind)
     if origin is Annotated:
         return wanted(*arguments)
@@ -141,6 +143,8 @@ def _take_each(node: SequenceNode, kind: Any) -> tuple[Any, ...]:
 
 def _read(node: Node, kind: Any) -> Any:
     """Read anything but a list; ValueError and its like where `node` is not one."""
+    if isinstance(node, MappingNode):
+        return _read_struct(node, kind)
     if not isinstance(node, ScalarNode):
         raise ValueError("one value is wanted")
     if kind in _PLAIN:
@@ -153,6 +157,25 @@ def _read(node: Node, kind: Any) -> Any:
     if origin in (Union, types.UnionType):
         return _read_any(node, arguments)
     raise ValueError("nothing that is wanted")
+
+
+def _is_struct(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, Struct)
+
+
+def _read_struct(node: MappingNode, kind: Any) -> Any:
+    """A group written as one value, like `{decode: 2, prefill: 4}`; `kind` or one of its choices takes it."""
+    for choice in (kind, *get_args(kind)):
+        if _is_struct(choice):
+            fields = get_type_hints(choice, include_extras=True)
+            pairs = [(key.value, value) for key, value in node.value]
+            if len(dict(pairs)) == len(pairs) and not dict(pairs).keys() - fields.keys():
+                return choice(**{name: _read(value, fields[name]) for name, value in pairs})
+            break
+    for choice in get_args(kind):
+        if get_origin(choice) in (Union, types.UnionType):
+            return _read_struct(node, choice)
+    raise ValueError("no such group is wanted")
 
 
 def _read_any(node: ScalarNode, kinds: tuple[Any, ...]) -> Any:

@@ -33,6 +33,7 @@ def main() -> int:
 
 def _serve(channel: Channel, order: wire.Load) -> int:
     be_nice(order.nice)
+    run_on(order.cores)
     # Only now: importing the worker loads libllama and libgomp, which reads its environment once.
     from bramble.engine.loading import CannotLoad, load
     from bramble.engine.worker import Worker
@@ -63,6 +64,15 @@ def be_nice(nice: int) -> None:
         os.setpriority(os.PRIO_PROCESS, 0, nice)
     except PermissionError:
         log.warning("engine.nice %d needs the right to raise a priority; it stays as it is", nice)
+
+
+def run_on(cores: tuple[int, ...]) -> None:
+    """Use these cores: the daemon may keep to others by now, which a child inherits. None: those it was started on."""
+    if cores:
+        try:
+            os.sched_setaffinity(0, cores)
+        except OSError as error:
+            log.warning("the cores cannot be chosen here (%s); they stay as they are", error)
 
 
 def die_with_parent() -> None:

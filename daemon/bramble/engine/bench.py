@@ -10,10 +10,11 @@ import msgspec
 
 from bramble.engine.bandwidth import memory_bandwidth
 from bramble.engine.llama import Context, system_info
-from bramble.engine.loading import Loaded, load
+from bramble.engine.loading import CannotLoad, Loaded, load
 from bramble.engine.memory import available, peak
 from bramble.engine.survey import Bench, Report, Speed, Step
 from bramble.engine.threads import cores, pin
+from bramble.engine.tune import Counts, best, candidates, key, remember
 from bramble.engine.weights import bytes_per_token, tensors
 
 LOADING, BANDWIDTH = 0.15, 0.05
@@ -27,17 +28,18 @@ def bench(order: Bench, say: Say) -> Report:
     """Measure `order.load.model`. Raises CannotLoad."""
     on = cores()  # first of all: while computing, this thread is allowed on one core only
     size = max(order.load.context, order.prompt, order.generate)
-    wanted = msgspec.structs.replace(order.load, context=size, slots=1, threads=0, draft=0)
+    wanted = msgspec.structs.replace(order.load, context=size, slots=1, threads=len(on), draft=0)
+    wanted = msgspec.structs.replace(wanted, prefill_threads=len(on))
     say(Step("loading", 0.0))
     parts = load(wanted, lambda fraction: say(Step("loading", fraction * LOADING)))
-    counts = [count for count in order.threads if count <= len(on)] or sensible_counts(len(on))
+    counts = [count for count in order.threads if count <= len(on)] or sorted(candidates(len(on)))
     prefill, decode = _speeds(parts, order, counts, on, say)
     peak_memory = peak()
     say(Step("reading memory", 1 - BANDWIDTH))
     bandwidth = memory_bandwidth(on, available())
     weights = _weights(parts, Path(order.load.model))
-    best = max(speed.tokens_per_second for speed in decode)
-    return Report(
+    fastest = max(speed.tokens_per_second for speed in decode)
+    report = Report(
         model=parts.ready.name,
         file=order.load.model,
         file_bytes=Path(order.load.model).stat().st_size,
@@ -49,19 +51,33 @@ def bench(order: Bench, say: Say) -> Report:
         prefill=prefill,
         memory_bandwidth_bytes_per_second=round(bandwidth),
         bytes_per_token=weights,
-        share_of_bandwidth=round(best * weights / bandwidth, 4),
+        share_of_bandwidth=round(fastest * weights / bandwidth, 4),
         load_seconds=parts.ready.load_seconds,
         peak_memory_bytes=peak_memory,
         cores=len(on),
         processor_features=system_info(),
         notes=parts.ready.notes,
     )
+    return _tuned(order, report, len(on)) if order.load.tuning else report
 
 
-def sensible_counts(cores: int) -> list[int]:
-    """Thread counts worth trying: every one up to four, then in steps up to all cores."""
-    steps = [count for count in (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64) if count < cores]
-    return [*steps, cores]
+def _tuned(order: Bench, report: Report, cores: int) -> Report:
+    """Choose from what was measured, and remember that for the next load."""
+    counts = Counts(
+        best({speed.threads: speed.tokens_per_second for speed in report.decode}),
+        best({speed.threads: speed.tokens_per_second for speed in report.prefill}),
+    )
+    path = Path(order.load.model)
+    try:
+        remember(Path(order.load.tuning), key(path, cores), counts)
+    except OSError as error:
+        raise CannotLoad(
+            f"What was measured cannot be remembered: {error.strerror} ({order.load.tuning}).",
+            "Check that state_dir can be written to.",
+        ) from error
+    return msgspec.structs.replace(
+        report, decode_threads=counts.decode, prefill_threads=counts.prefill
+    )
 
 
 def _weights(parts: Loaded, path: Path) -> int:

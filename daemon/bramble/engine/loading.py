@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from bramble.engine.prefix import PrefixCache
 from bramble.engine.survey import Plan
 from bramble.engine.template import CHATML, ChatTemplate, TemplateRefusal
 from bramble.engine.threads import cores, pin
+from bramble.engine.tune import MEASURED_FROM, Counts, key, quick, recall, remember, touch
 from bramble.engine.wire import Load, Ready, TemplateKind
 
 MAGIC = b"GGUF"
@@ -44,7 +45,7 @@ def load(order: Load, progress: Callable[[float], None]) -> Loaded:
     """Open `order.model`. Raises CannotLoad; `progress` is called with 0..1."""
     began = time.monotonic()
     path = Path(order.model)
-    threads = min(order.threads, len(cores())) or len(cores())
+    on = cores()  # before anything is computed: that pins this thread
     held = look(order)
     if not held.fits:
         raise CannotLoad(
@@ -60,15 +61,17 @@ def load(order: Load, progress: Callable[[float], None]) -> Loaded:
             size=held.context,
             slots=held.slots,
             batch=order.batch,
-            threads=threads,
+            threads=len(on),
             guess_rows=order.draft,
         )
-    pin(context, decode=threads, prefill=threads, on=cores())
+    pin(context, decode=len(on), prefill=len(on), on=on)
     pace = Pace(
         rows_max=order.batch,
         max_step_ms=order.max_step_ms,
         guess_rows=order.draft,
     )
+    threads = _threads(order, model, context, on)
+    pin(context, decode=threads.decode, prefill=threads.prefill, on=on)
     trims = _warm_up(context, model, pace)
     if not trims:
         pace.stop_guessing()
@@ -78,8 +81,36 @@ def load(order: Load, progress: Callable[[float], None]) -> Loaded:
         PrefixCache(context, held.slots, trims=trims),
         pace,
         template,
-        _ready(order, held, model, context, kind, threads, time.monotonic() - began),
+        _ready(order, held, model, context, kind, threads, len(on), time.monotonic() - began),
     )
+
+
+def _threads(order: Load, model: Model, context: Context, on: list[int]) -> Counts:
+    """What was ordered; else what was measured on an earlier load; else what is measured now, if there is a choice."""
+    found = Counts(len(on), len(on))
+    if not (order.threads and order.prefill_threads):
+        found = _measured(order, model, context, on) or found
+    return Counts(
+        min(order.threads or found.decode, len(on)),
+        min(order.prefill_threads or found.prefill, len(on)),
+    )
+
+
+def _measured(order: Load, model: Model, context: Context, on: list[int]) -> Counts | None:
+    this = key(Path(order.model), len(on))
+    file = Path(order.tuning) if order.tuning else None
+    known = recall(file, this) if file else None
+    if known is not None:
+        return known
+    if len(on) < MEASURED_FROM:
+        return None
+    token = model.tokenize("a")[-1]
+    touch(context, token)
+    found = quick(context, token, on)
+    if found is not None and file is not None:
+        with suppress(OSError):  # it is only a memory: the next load measures again
+            remember(file, this, found)
+    return found
 
 
 def look(order: Load) -> Plan:
@@ -165,7 +196,8 @@ def _ready(
     model: Model,
     context: Context,
     template: TemplateKind,
-    threads: int,
+    threads: Counts,
+    core_count: int,
     seconds: float,
 ) -> Ready:
     return Ready(
@@ -176,21 +208,25 @@ def _ready(
         context=context.size,
         context_trained=model.context_trained,
         slots=held.slots,
-        threads=threads,
+        threads=threads.decode,
         load_seconds=round(seconds, 3),
         template=template,
-        notes=(*held.reasons, *_notes(order, model, context, template)),
+        notes=(*held.reasons, *_notes(order, model, context, template, core_count)),
+        prefill_threads=threads.prefill,
     )
 
 
-def _notes(order: Load, model: Model, context: Context, template: str) -> tuple[str, ...]:
+def _notes(
+    order: Load, model: Model, context: Context, template: str, core_count: int
+) -> tuple[str, ...]:
     notes: list[str] = []
+    wanted = max(order.threads, order.prefill_threads)
     if template == "chatml":
         notes.append("The model has no chat template of its own; ChatML is used.")
     if context.size > model.context_trained:
         notes.append(
             f"engine.context is {context.size} tokens, but the model was trained on {model.context_trained}."
         )
-    if order.threads > len(cores()):
-        notes.append(f"engine.threads is {order.threads}, but only {len(cores())} cores are there.")
+    if wanted > core_count:
+        notes.append(f"engine.threads is {wanted}, but only {core_count} cores are there.")
     return tuple(notes)

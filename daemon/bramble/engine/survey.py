@@ -6,7 +6,7 @@ from bramble.engine.wire import Load, Unusable
 
 
 class Bench(msgspec.Struct, frozen=True, tag=True):
-    """Measure how fast `load.model` is here; `load.threads` does not count.
+    """Measure how fast `load.model` is here; `load.threads` does not count. A `load.tuning` gets the best counts.
 
     `threads` are the counts to try, empty for the sensible ones; `prompt` and `generate` are lengths in tokens.
     """
@@ -37,7 +37,8 @@ class Report(msgspec.Struct, frozen=True, tag=True):
 
     `bytes_per_token` are the weights read for one token; `share_of_bandwidth` is how much of the memory's speed the
     fastest decoding uses that way, 0 to 1. `peak_memory_bytes` is the largest resident size of the process before the
-    bandwidth was measured.
+    bandwidth was measured. `decode_threads` and `prefill_threads` are what was chosen and remembered, 0 where that was
+    not asked for.
     """
 
     model: str
@@ -57,6 +58,8 @@ class Report(msgspec.Struct, frozen=True, tag=True):
     cores: int
     processor_features: str
     notes: tuple[str, ...] = ()
+    decode_threads: int = 0
+    prefill_threads: int = 0
 
 
 class Check(msgspec.Struct, frozen=True, tag=True):

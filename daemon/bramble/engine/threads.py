@@ -5,6 +5,7 @@ Beside busy neighbours unpinned threads that spin at a barrier collapse (31 → 
 
 import ctypes
 import os
+from functools import cache
 from typing import Any
 
 from bramble.engine.llama import C, Context
@@ -43,14 +44,17 @@ def pin(context: Context, *, decode: int, prefill: int, on: list[int]) -> None:
     if not 1 <= max(decode, prefill) <= len(on):
         raise ValueError(f"{max(decode, prefill)} threads do not fit {len(on)} cores")
     context.set_threads(decode, prefill)
-    _lib.llama_attach_threadpool(context.handle, _pool(decode, on), _pool(prefill, on))
+    _lib.llama_attach_threadpool(
+        context.handle, _pool(decode, tuple(on[:decode])), _pool(prefill, tuple(on[:prefill]))
+    )
 
 
-def _pool(threads: int, on: list[int]) -> ctypes.c_void_p:
-    """A strict threadpool; it lives as long as the process, as its context does."""
+@cache
+def _pool(threads: int, on: tuple[int, ...]) -> ctypes.c_void_p:
+    """A strict threadpool; it lives as long as the process, and serves every context in turn."""
     params = _PoolParams()
     _lib.ggml_threadpool_params_init(ctypes.byref(params), threads)
-    for core in on[:threads]:
+    for core in on:
         params.cpumask[core] = True
     params.strict_cpu = True
     return ctypes.c_void_p(_threadpool_new()(ctypes.byref(params)))

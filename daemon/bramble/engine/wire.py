@@ -48,9 +48,11 @@ class Alternative(msgspec.Struct, frozen=True):
 class Load(msgspec.Struct, frozen=True, tag=True):
     """First message: open this model. `context` is in tokens shared by all slots, `batch` the most tokens of one step.
 
-    `threads` 0 means every core this process may run on; `draft` is the longest guess in tokens, 0 for none; `nice`
-    as in nice(1); `name` is what people call the model, empty for its own name. `memory` is what it may take in bytes,
-    0 for what the machine has to give; `alternatives` are named where it is too little.
+    `threads` decode and `prefill_threads` prefill; 0 means as many as were measured to be fastest, which is remembered
+    in the file `tuning` (empty: nowhere). `cores` are those to run on, empty: those it was started on. `draft` is the
+    longest guess in tokens, 0 for none; `nice` as in nice(1); `name` is what people call the model, empty for its own
+    name. `memory` is what it may take in bytes, 0 for what the machine has to give; `alternatives` are named where it
+    is too little.
     """
 
     model: str
@@ -64,6 +66,9 @@ class Load(msgspec.Struct, frozen=True, tag=True):
     name: str = ""
     memory: int = 0
     alternatives: tuple[Alternative, ...] = ()
+    prefill_threads: int = 0
+    tuning: str = ""
+    cores: tuple[int, ...] = ()
 
 
 class Generate(msgspec.Struct, frozen=True, tag=True):
@@ -128,6 +133,7 @@ class Ready(msgspec.Struct, frozen=True, tag=True):
     load_seconds: float
     template: TemplateKind
     notes: tuple[str, ...] = ()
+    prefill_threads: int = 0
 
 
 class Unusable(msgspec.Struct, frozen=True, tag=True):
