@@ -55,6 +55,9 @@ def _parser() -> argparse.ArgumentParser:
     fetch = add("fetch", parents=settings, help="download one and verify it")
     fetch.add_argument("name", help="a name from `bramble models list`")
     fetch.set_defaults(run=_fetch)
+    tune = add("tune", parents=settings, help="make one faster on this machine")
+    _tune_options(tune)
+    tune.set_defaults(run=_tune)
     return parser
 
 
@@ -65,6 +68,36 @@ def _size(text: str) -> int:
         return size(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _tune_options(tune: argparse.ArgumentParser) -> None:
+    add = tune.add_argument
+    add("name", help="a name from `bramble models list` or a GGUF file, best a Q8_0 one")
+    add(
+        "--loss",
+        type=_loss,
+        default=0.1,
+        metavar="KL",
+        help="how far from the original it may be, in mean KL divergence (0.1)",
+    )
+    add("--again", action="store_true", help="measure anew what is known already")
+    add(
+        "--beside",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="measure this GGUF file of the same model too, for comparison; may be repeated",
+    )
+    add("--undo", action="store_true", help="remove the tuned model; the original is untouched")
+    add("--json", action="store_true", help="print all figures as JSON")
+
+
+def _loss(text: str) -> float:
+    number = float(text)
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError("must be more than 0")
+    return number
 
 
 def _bench_options(bench: argparse.ArgumentParser) -> None:
@@ -151,18 +184,43 @@ def _bench(options: argparse.Namespace) -> int:
 
 def _list(options: argparse.Namespace) -> int:
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
 
     from bramble.config import load
     from bramble.models.catalogue import catalogue
     from bramble.models.library import is_present
+    from bramble.models.tuned import all_tuned, is_whole
 
     config = load(options.config, options.set)
-    table = Table("name", "model", "size", "licence", "here", box=None, pad_edge=False)
+    name = Column("name", no_wrap=True)  # it has to be typed
+    table = Table(name, "model", "size", "licence", "here", box=None, pad_edge=False)
     for name, model in catalogue().items():
         here = "yes" if is_present(model, config.models_dir) else "no"
         table.add_row(name, model.title, f"{model.size / 1e6:,.0f} MB", model.licence, here)
+    for tuned in all_tuned(config.models_dir):
+        here = "yes" if is_whole(tuned, config.models_dir) else "no"
+        table.add_row(
+            tuned.name,
+            f"{tuned.chosen} of {Path(tuned.source).name}",
+            f"{tuned.file_bytes / 1e6:,.0f} MB",
+            "as the original",
+            here,
+        )
     Console().print(table)
+    return 0
+
+
+def _tune(options: argparse.Namespace) -> int:
+    from bramble.config import load
+    from bramble.tuning.command import command, take_back
+    from bramble.tuning.work import Wish
+
+    config = load(options.config, options.set)
+    if options.undo:
+        take_back(config, options.name)
+        return 0
+    wish = Wish(options.name, options.loss, tuple(options.beside), options.again)
+    command(config, wish, as_json=options.json)
     return 0
 
 

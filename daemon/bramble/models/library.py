@@ -5,6 +5,7 @@ from pathlib import Path
 
 from bramble.errors import NotFound
 from bramble.models.catalogue import Model, catalogue, find
+from bramble.models.tuned import find_tuned, tuned_file
 
 
 def location(model: Model, models_dir: Path) -> Path:
@@ -27,12 +28,14 @@ def is_intact(model: Model, models_dir: Path) -> bool:
 
 
 def resolve(name_or_path: str, models_dir: Path) -> Path:
-    """The file that `engine.model` stands for: a catalogue name, else a path.
+    """The file that `engine.model` stands for: a catalogue name, the name of a tuned model, else a path.
 
     Raises NotFound with what to do about it.
     """
     if name_or_path in catalogue():
         return _known(name_or_path, models_dir)
+    if tuned := find_tuned(name_or_path, models_dir):
+        return tuned_file(tuned, models_dir)
     path = Path(name_or_path).expanduser()
     if path.is_file():
         return path.resolve()
