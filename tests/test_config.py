@@ -56,6 +56,19 @@ def value_of(config: Config, name: str) -> Any:
     return value
 
 
+def test_groups_inside_groups(file: Path) -> None:
+    file.write_text("guard:\n  memory:\n    limit: 600\n    reserv: 5\n  heat:\n  memmory: 3\n")
+    assert mistakes(file, "guard.heat.soft=hot") == [
+        "config.yaml:4: guard.memory.reserv: unknown setting, did you mean guard.memory.reserve?",
+        "config.yaml:6: guard.memmory: unknown setting, did you mean guard.memory?",
+        "--set guard.heat.soft: must be a number from 40 to 110, not hot",
+    ]
+    file.write_text("guard:\n  memory:\n    limit: 600\n  heat:\n    hard: 90\n")
+    guard = load(file, ["guard.heat.soft=70"]).guard
+    assert (guard.memory.limit, guard.memory.reserve) == (600, "auto")
+    assert (guard.heat.soft, guard.heat.hard) == (70, 90)
+
+
 # ── the example file ─────────────────────────────────────────────────────────────────────────────
 
 

@@ -68,12 +68,18 @@ def _nearest(name: str, known: Sequence[str]) -> str | None:
 
 
 def _build(values: Mapping[str, Any]) -> Config:
-    top = {name: value for name, value in values.items() if "." not in name}
+    return Config(**_inside("", values))
+
+
+def _inside(prefix: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """What a group holds by plain name: its settings that were given, and its groups."""
+    found = {
+        name.removeprefix(prefix): value
+        for name, value in values.items()
+        if name.startswith(prefix) and "." not in name.removeprefix(prefix)
+    }
     for section, struct in SECTIONS.items():
-        inside = {
-            name.removeprefix(f"{section}."): value
-            for name, value in values.items()
-            if name.startswith(f"{section}.")
-        }
-        top[section] = struct(**inside)
-    return Config(**top)
+        leaf = section.removeprefix(prefix)
+        if section.startswith(prefix) and "." not in leaf:
+            found[leaf] = struct(**_inside(f"{section}.", values))
+    return found

@@ -20,14 +20,20 @@ def example() -> str:
     """The whole file; loading it gives the defaults."""
     defaults = Config()
     top = [_setting(name, defaults) for name in SETTINGS if "." not in name]
-    groups = [_group(name, struct, defaults) for name, struct in SECTIONS.items()]
+    groups = [_group(name, defaults) for name in SECTIONS if "." not in name]
     return "\n".join([_HEAD, *top, *groups])
 
 
-def _group(section: str, struct: type[Struct], defaults: Config) -> str:
-    values = getattr(defaults, section)
-    settings = [_setting(f"{section}.{name}", values) for name in struct.__struct_fields__]
-    return f"# {struct.__doc__}\n{section}:\n" + indent("\n".join(settings), "  ")
+def _group(section: str, outer: Struct) -> str:
+    """A group's help, its settings, then the groups inside it."""
+    values = getattr(outer, section.rpartition(".")[2])
+    struct = SECTIONS[section]
+    parts = [
+        _group(name, values) if name in SECTIONS else _setting(name, values)
+        for name in (f"{section}.{leaf}" for leaf in struct.__struct_fields__)
+    ]
+    leaf = section.rpartition(".")[2]
+    return f"# {struct.__doc__}\n{leaf}:\n" + indent("\n".join(parts), "  ")
 
 
 def _setting(name: str, values: Struct) -> str:

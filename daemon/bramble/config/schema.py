@@ -186,6 +186,43 @@ class QueueSettings(Struct, frozen=True):
     ] = 8
 
 
+class MemorySettings(Struct, frozen=True):
+    """How much memory Bramble may take."""
+
+    limit: Annotated[
+        Literal["none"] | Annotated[int, Meta(ge=64, le=1_048_576)],
+        Meta(
+            description="Megabytes that Bramble may take in all; none takes what the machine has to give."
+        ),
+    ] = "none"
+    reserve: Annotated[
+        Literal["auto"] | Annotated[int, Meta(ge=0, le=1_048_576)],
+        Meta(
+            description="Megabytes left to everything else; auto is 5 % of the memory and at least 64."
+        ),
+    ] = "auto"
+
+
+class HeatSettings(Struct, frozen=True):
+    """When it is too hot."""
+
+    soft: Annotated[
+        float,
+        Meta(ge=40, le=110, description="°C from which fewer cores compute, one less at a time."),
+    ] = 80.0
+    hard: Annotated[
+        float,
+        Meta(ge=40, le=110, description="°C from which half of the cores stop at once."),
+    ] = 85.0
+
+
+class GuardSettings(Struct, frozen=True):
+    """What Bramble leaves to the machine, and when it slows down."""
+
+    memory: MemorySettings = MemorySettings()
+    heat: HeatSettings = HeatSettings()
+
+
 class Config(Struct, frozen=True):
     """All settings. `state_dir` and `models_dir` follow systemd's StateDirectory, else the XDG folders."""
 
@@ -193,6 +230,7 @@ class Config(Struct, frozen=True):
     engine: EngineSettings = EngineSettings()
     chat: ChatSettings = ChatSettings()
     queue: QueueSettings = QueueSettings()
+    guard: GuardSettings = GuardSettings()
     state_dir: Annotated[
         Path,
         Meta(
@@ -217,18 +255,29 @@ def _kinds(struct: type[Struct]) -> dict[str, Any]:
     return get_type_hints(struct, include_extras=True)
 
 
-SECTIONS: dict[str, type[Struct]] = {
-    name: kind
-    for name, kind in _kinds(Config).items()
-    if isinstance(kind, type) and issubclass(kind, Struct)
-}
-"""The groups of settings by name, in the order they are shown."""
+def _is_section(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, Struct)
+
+
+def _sections(struct: type[Struct], prefix: str = "") -> dict[str, type[Struct]]:
+    """The groups of settings in `struct` and in these, by dotted name."""
+    found: dict[str, type[Struct]] = {}
+    for name, kind in _kinds(struct).items():
+        if _is_section(kind):
+            found |= {prefix + name: kind} | _sections(kind, f"{prefix}{name}.")
+    return found
+
+
+SECTIONS: dict[str, type[Struct]] = _sections(Config)
+"""The groups of settings by dotted name, in the order they are shown; one that is inside another follows it."""
 
 SETTINGS: dict[str, Any] = {
-    name: kind for name, kind in _kinds(Config).items() if name not in SECTIONS
-} | {
-    f"{section}.{name}": kind
-    for section, struct in SECTIONS.items()
+    prefix + name: kind
+    for prefix, struct in {
+        "": Config,
+        **{f"{name}.": section for name, section in SECTIONS.items()},
+    }.items()
     for name, kind in _kinds(struct).items()
+    if not _is_section(kind)
 }
 """What each setting takes, by its dotted name: an Annotated type whose Meta holds bounds and help."""

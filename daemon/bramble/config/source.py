@@ -39,11 +39,18 @@ def from_file(file: Path, sections: Container[str], mistakes: list[str]) -> Iter
             f"{file}:{_line(root)}: must hold settings like `log_level: info`, not {shown(root)}"
         )
         return
-    for entry in _pairs(root, file, "", mistakes):
+    yield from _settings(root, file, "", sections, mistakes)
+
+
+def _settings(
+    group: MappingNode, file: Path, prefix: str, sections: Container[str], mistakes: list[str]
+) -> Iterator[Entry]:
+    """Every setting in a group and in the groups inside it."""
+    for entry in _pairs(group, file, prefix, mistakes):
         if entry.name not in sections:
             yield entry
         elif isinstance(entry.node, MappingNode):
-            yield from _pairs(entry.node, file, f"{entry.name}.", mistakes)
+            yield from _settings(entry.node, file, f"{entry.name}.", sections, mistakes)
         elif not is_empty(entry.node):
             mistakes.append(
                 f"{entry.place(entry.node)}: must hold settings, not {shown(entry.node)}"
