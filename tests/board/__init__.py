@@ -1,0 +1,1 @@
+"""The machine: recorded boards, and the one that the tests run on."""
