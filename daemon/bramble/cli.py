@@ -49,6 +49,10 @@ def _parser() -> argparse.ArgumentParser:
     bench = add("bench", parents=settings, help="measure how fast a model is on this machine")
     _bench_options(bench)
     bench.set_defaults(run=_bench)
+    doctor = add("doctor", parents=settings, help="say what ails this machine, and what mends it")
+    doctor.add_argument("--json", action="store_true", help="say it to a program")
+    doctor.add_argument("--root", type=Path, default=Path("/"), help=argparse.SUPPRESS)
+    doctor.set_defaults(run=_doctor)
     models = add("models", help="show or fetch the models that Bramble knows")
     add = models.add_subparsers(metavar="action", required=True).add_parser
     add("list", parents=settings, help="show them").set_defaults(run=_list)
@@ -180,6 +184,14 @@ def _bench(options: argparse.Namespace) -> int:
         as_json=options.json,
     )
     return 0
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from bramble.doctor.report import examine, is_well, show, show_json
+
+    findings = examine(options.config, options.set, options.root)
+    (show_json if options.json else show)(findings)
+    return 0 if is_well(findings) else 1
 
 
 def _list(options: argparse.Namespace) -> int:

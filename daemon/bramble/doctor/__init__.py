@@ -1,0 +1,1 @@
+"""`bramble doctor`: looks at everything that makes an appliance ail, and says what mends it. It changes nothing."""

@@ -1,0 +1,1 @@
+"""`bramble doctor` on recorded boards and on this machine."""
