@@ -15,8 +15,11 @@ from bramble.chat.store import Store
 from bramble.chat.turn import Chat
 from bramble.config import Config, thread_counts
 from bramble.engine.client import Engine, EngineSpec, EngineState
-from bramble.engine.wire import Load
+from bramble.engine.embedder import Embedder
+from bramble.engine.wire import Load, LoadEmbedding
+from bramble.errors import ModelUnavailable, NotFound
 from bramble.models.catalogue import catalogue
+from bramble.models.library import resolve
 from bramble.scheduler import Scheduler
 from bramble.server.app import application
 from bramble.server.listen import listen, with_deadline
@@ -31,6 +34,11 @@ ENGINE_SECONDS = 1.0
 """How long connections and the engine may take to end: after server.drain, a stop still stays under 10 s."""
 
 
+EMBEDDING_NICER = 10
+"""How much nicer embedding is than chatting: it gets a tenth of a core that both want."""
+EMBEDDING_SPIN = 1000
+
+
 class Daemon:
     """All parts of one Bramble, made to be started and stopped once."""
 
@@ -39,18 +47,19 @@ class Daemon:
     ) -> None:
         self.store = Store(config.state_dir / DATABASE)
         self.engine = Engine(spec)
+        self.embedder = embedder(config)
         self.scheduler = Scheduler(
             self.engine,
             slots=config.engine.slots,
             waiting=config.queue.waiting,
             per_person=config.queue.per_person,
         )
-        self._cores = spec.load.cores
+        self._cores = spec.load.cores if isinstance(spec.load, Load) else ()
         self.engine.watch(self._fit)
         self.chat = Chat(config.chat, self.store, self.engine, self.scheduler)
         self.status = Status(self.engine, self.scheduler, config.engine)
         self._http = web.AppRunner(
-            application(config, self.chat, self.status),
+            application(config, self.chat, self.status, self.embedder),
             access_log=None,
             handler_cancellation=True,  # a client that leaves cancels what it asked for
             shutdown_timeout=HTTP_SECONDS,
@@ -80,6 +89,8 @@ class Daemon:
             await site.stop()
         await self.chat.drain(self._drain)
         await self._http.cleanup()
+        if self.embedder is not None:
+            await self.embedder.stop()
         await self.engine.stop(ENGINE_SECONDS)
         await self.store.close()
         if self._cores:
@@ -134,6 +145,27 @@ def engine_spec(config: Config, model: Path) -> EngineSpec:
         alternatives=alternatives(),
     )
     return EngineSpec(load, engine.spin)
+
+
+def embedder(config: Config) -> Embedder | None:
+    """What makes vectors of texts, where a model for that is named. A missing file hinders nobody's chat."""
+    settings = config.embedding
+    if not settings.model:
+        return None
+    nice = min(config.engine.nice + EMBEDDING_NICER, 19)
+
+    def spec() -> EngineSpec:
+        try:
+            file = resolve(settings.model, config.models_dir)
+        except NotFound as error:
+            raise ModelUnavailable(
+                error.message, "Set embedding.model to the GGUF file of an embedding model."
+            ) from error
+        load = LoadEmbedding(str(file), settings.context, settings.threads, nice, name)
+        return EngineSpec(load, EMBEDDING_SPIN)
+
+    name = Path(settings.model).name.removesuffix(".gguf")
+    return Embedder(spec, name=name, idle_unload=settings.idle_unload)
 
 
 def _listeners(config: Config) -> list[socket.socket]:

@@ -97,7 +97,7 @@ def _rows(config: Config, file: Path | None) -> Iterator[tuple[str, str]]:
     server, engine, queue = config.server, config.engine, config.queue
     address = "every address of this machine" if server.host == "*" else server.host
     yield "settings", str(file) if file else "no file, all defaults"
-    yield "model", _model(config)
+    yield "model", _file(config.engine.model, config)
     yield "memory", f"{_gigabytes(psutil.virtual_memory().available)} available"
     yield "address", f"{address}, port {server.port or 'any'}"
     yield "open to", ", ".join(map(str, server.allow)) or "nobody"
@@ -107,18 +107,20 @@ def _rows(config: Config, file: Path | None) -> Iterator[tuple[str, str]]:
     )
     yield "context", f"{engine.context:,} tokens for all answers together"
     yield "threads", _threads(engine.threads)
+    if config.embedding.model:
+        yield "embeddings", _file(config.embedding.model, config)
     yield (
         "data",
         f"{config.state_dir} ({'exists' if config.state_dir.is_dir() else 'will be made'})",
     )
 
 
-def _model(config: Config) -> str:
+def _file(model: str, config: Config) -> str:
     try:
-        file = resolve(config.engine.model, config.models_dir)
+        file = resolve(model, config.models_dir)
     except NotFound:
-        return f"{config.engine.model}, which is not there"
-    return f"{config.engine.model}, {_gigabytes(file.stat().st_size)} in {file}"
+        return f"{model}, which is not there"
+    return f"{model}, {_gigabytes(file.stat().st_size)} in {file}"
 
 
 def _threads(setting: str | int | ThreadCounts) -> str:

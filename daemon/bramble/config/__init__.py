@@ -5,6 +5,7 @@ from bramble.config.render import example
 from bramble.config.schema import (
     ChatSettings,
     Config,
+    EmbeddingSettings,
     EngineSettings,
     GuardSettings,
     Network,
@@ -17,6 +18,7 @@ from bramble.config.schema import (
 __all__ = [
     "ChatSettings",
     "Config",
+    "EmbeddingSettings",
     "EngineSettings",
     "GuardSettings",
     "Network",

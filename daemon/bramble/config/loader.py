@@ -58,7 +58,7 @@ def _unknown(name: str) -> str:
 
 def _nearest(name: str, known: Sequence[str]) -> str | None:
     """The known name most like this one; one that is right but for its section counts as very near."""
-    leaves = {full.rpartition(".")[2]: full for full in known}
+    leaves = {full.rpartition(".")[2]: full for full in reversed(known)}  # of two the first stays
     leaf = name.rpartition(".")[2]
     if leaf in leaves:
         return leaves[leaf]

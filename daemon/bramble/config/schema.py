@@ -186,6 +186,35 @@ class QueueSettings(Struct, frozen=True):
     ] = 8
 
 
+class EmbeddingSettings(Struct, frozen=True):
+    """A second model that turns texts into vectors, for /v1/embeddings."""
+
+    model: Annotated[
+        str,
+        Meta(description="Path of an embedding model's GGUF file; empty switches embeddings off."),
+    ] = ""
+    context: Annotated[
+        int,
+        Meta(
+            ge=64,
+            le=32_768,
+            description="Tokens of the longest text; never more than the model was trained on.",
+        ),
+    ] = 2048
+    threads: Annotated[
+        int,
+        Meta(ge=1, le=256, description="Processor cores to embed on; chatting has the others."),
+    ] = 1
+    idle_unload: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=86_400,
+            description="Seconds without a request after which its memory is given back; 0 keeps it.",
+        ),
+    ] = 300.0
+
+
 class MemorySettings(Struct, frozen=True):
     """How much memory Bramble may take."""
 
@@ -228,6 +257,7 @@ class Config(Struct, frozen=True):
 
     server: ServerSettings = ServerSettings()
     engine: EngineSettings = EngineSettings()
+    embedding: EmbeddingSettings = EmbeddingSettings()
     chat: ChatSettings = ChatSettings()
     queue: QueueSettings = QueueSettings()
     guard: GuardSettings = GuardSettings()

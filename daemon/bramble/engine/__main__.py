@@ -18,6 +18,8 @@ log = logging.getLogger(__name__)
 
 PR_SET_PDEATHSIG = 1
 OUT_OF_MEMORY_FIRST = "500"
+EMBEDDING_OUT_OF_MEMORY_FIRST = "800"
+"""Texts can be embedded again; people who are being answered would notice."""
 
 
 def main() -> int:
@@ -26,6 +28,8 @@ def main() -> int:
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
     channel = Channel(socket.socket(fileno=int(sys.argv[1])))
     order = channel.receive(wait=True)[0]
+    if isinstance(order, wire.LoadEmbedding):
+        return _serve_embedding(channel, order)
     if not isinstance(order, wire.Load):
         return 0
     return _serve(channel, order)
@@ -58,6 +62,23 @@ def _serve(channel: Channel, order: wire.Load) -> int:
     return 0
 
 
+def _serve_embedding(channel: Channel, order: wire.LoadEmbedding) -> int:
+    be_nice(order.nice)
+    _die_for_memory(EMBEDDING_OUT_OF_MEMORY_FIRST)
+    from bramble.engine.embed_model import CannotEmbed, load
+    from bramble.engine.embed_worker import EmbedWorker
+
+    try:
+        channel.send(wire.Loading(0.0))
+        embedding, ready = load(order, lambda fraction: channel.send(wire.Loading(fraction)))
+    except CannotEmbed as error:
+        channel.send(wire.Unusable(error.message, error.hint))
+        return 0
+    channel.send(ready)
+    EmbedWorker(channel, embedding).run()
+    return 0
+
+
 def be_nice(nice: int) -> None:
     """Compute at this priority, as in nice(1); without the right to raise it, at the one there is."""
     try:
@@ -79,13 +100,17 @@ def die_with_parent() -> None:
     """The kernel ends this process with its parent, even in the middle of a step; Ctrl-C is the parent's to handle."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    try:
-        # When memory runs out the kernel must choose the engine, not the daemon that can restart it.
-        Path("/proc/self/oom_score_adj").write_text(OUT_OF_MEMORY_FIRST)
-    except OSError:
-        log.warning("oom_score_adj cannot be raised here")
+    # When memory runs out the kernel must choose the engine, not the daemon that can restart it.
+    _die_for_memory(OUT_OF_MEMORY_FIRST)
     if os.getppid() == 1:
         raise SystemExit("the daemon is gone")
+
+
+def _die_for_memory(score: str) -> None:
+    try:
+        Path("/proc/self/oom_score_adj").write_text(score)
+    except OSError:
+        log.warning("oom_score_adj cannot be raised here")
 
 
 if __name__ == "__main__":

@@ -109,6 +109,8 @@ def _checked(
 ) -> wire.Started | wire.Progress | wire.Piece | wire.Done:
     if isinstance(event, BrambleError):
         raise event
+    if isinstance(event, wire.Embedded):
+        raise TypeError("a model that chats sent vectors")
     if not isinstance(event, wire.Refused):
         return event
     if event.code == "context_length_exceeded":

@@ -58,6 +58,15 @@ class DryModel:
         )
 
 
+def repacks(path: Path) -> bool:
+    """Whether this CPU re-tiles some of a model's weights at load. Raises LoadError where the file is no model."""
+    dry = DryModel(path, repack=True)
+    try:
+        return dry.buffers(context=256, slots=1, batch=32, guess_rows=0).repacked > 0
+    finally:
+        dry.close()
+
+
 # ── llama_get_memory_breakdown, which returns a std::map<ggml_backend_buffer_type_t, {model, context, compute}> ──
 
 

@@ -18,7 +18,7 @@ from bramble.engine import wire
 class EngineSpec(msgspec.Struct, frozen=True):
     """What to run. `spin` is GOMP_SPINCOUNT: libgomp reads it once, so it is set before the process starts."""
 
-    load: wire.Load
+    load: wire.Load | wire.LoadEmbedding
     spin: int
     command: tuple[str, ...] = (sys.executable, "-m", "bramble.engine")
 

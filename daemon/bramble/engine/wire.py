@@ -107,6 +107,27 @@ class Shutdown(msgspec.Struct, frozen=True, tag=True):
     """Leave now, in order."""
 
 
+class LoadEmbedding(msgspec.Struct, frozen=True, tag=True):
+    """First message to an engine that embeds: open this model. `context` bounds one text, in tokens."""
+
+    model: str
+    context: int
+    threads: int
+    nice: int
+    name: str
+
+
+class Embed(msgspec.Struct, frozen=True, tag=True):
+    """Turn each text (or its tokens) into a vector; answered by `Embedded` or `Refused`.
+
+    `dimensions` keeps that many numbers of each vector, 0 all of them.
+    """
+
+    id: int
+    texts: tuple[str | tuple[int, ...], ...]
+    dimensions: int = 0
+
+
 # ── engine → daemon ──────────────────────────────────────────────────────────────────────────────
 
 
@@ -116,7 +137,7 @@ class Loading(msgspec.Struct, frozen=True, tag=True):
     fraction: float
 
 
-TemplateKind = Literal["model", "chatml"]
+TemplateKind = Literal["model", "chatml", "none"]
 
 
 class Ready(msgspec.Struct, frozen=True, tag=True):
@@ -207,7 +228,15 @@ class Refused(msgspec.Struct, frozen=True, tag=True):
     context: int = 0
 
 
-Event = Started | Progress | Piece | Done | Refused
+class Embedded(msgspec.Struct, frozen=True, tag=True):
+    """One vector of length 1 for each text, in order: little-endian float32. `tokens` counts all that were read."""
+
+    id: int
+    vectors: tuple[bytes, ...]
+    tokens: int
+
+
+Event = Started | Progress | Piece | Done | Refused | Embedded
 
 
 class Events(msgspec.Struct, frozen=True, tag=True):
@@ -216,7 +245,7 @@ class Events(msgspec.Struct, frozen=True, tag=True):
     events: tuple[Event, ...]
 
 
-ToEngine = Load | Generate | Typing | Cancel | Ping | Shutdown
+ToEngine = Load | Generate | Typing | Cancel | Ping | Shutdown | LoadEmbedding | Embed
 ToDaemon = Loading | Ready | Unusable | Pong | Events
 
 _encoder = msgspec.msgpack.Encoder()

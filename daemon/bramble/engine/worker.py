@@ -65,7 +65,7 @@ class Worker:
                 self._channel.send(self._pong(n))
             case wire.Shutdown():
                 self._leaving = True
-            case wire.Load():
+            case wire.Load() | wire.LoadEmbedding() | wire.Embed():
                 raise RuntimeError(
                     "a second Load: the daemon starts a new engine for another model"
                 )

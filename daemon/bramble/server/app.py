@@ -4,7 +4,9 @@ from aiohttp import web
 
 from bramble.chat.turn import Chat
 from bramble.config import Config
+from bramble.engine.embedder import Embedder
 from bramble.server.access import Access
+from bramble.server.embeddings import EmbeddingsRoom
 from bramble.server.errors import shaped
 from bramble.server.openai import OpenAI
 from bramble.server.pages import Pages, folder
@@ -26,7 +28,9 @@ HEADERS = {
 }
 
 
-def application(config: Config, chat: Chat, status: Status) -> web.Application:
+def application(
+    config: Config, chat: Chat, status: Status, embedder: Embedder | None
+) -> web.Application:
     """Every route that there is. Raises PageMissing."""
     app = web.Application(
         middlewares=[shaped, Access(config.server).guard], client_max_size=BODY_LIMIT
@@ -37,7 +41,13 @@ def application(config: Config, chat: Chat, status: Status) -> web.Application:
     for room in (
         Pages(folder()),
         Sockets(chat, status),
-        OpenAI(chat, status, max_tokens=config.chat.max_tokens),
+        OpenAI(
+            chat,
+            status,
+            max_tokens=config.chat.max_tokens,
+            others=(embedder.name,) if embedder else (),
+        ),
+        EmbeddingsRoom(embedder),
     ):
         room.add_to(app)
     return app

@@ -24,10 +24,13 @@ _decoder = msgspec.json.Decoder(ChatCompletion)
 
 
 class OpenAI:
-    """The handlers; `max_tokens` is the longest answer where a client names no length."""
+    """The handlers; `max_tokens` is the longest answer where a client names no length, `others` do not chat."""
 
-    def __init__(self, chat: Chat, status: Status, *, max_tokens: int) -> None:
+    def __init__(
+        self, chat: Chat, status: Status, *, max_tokens: int, others: tuple[str, ...] = ()
+    ) -> None:
         self._chat, self._status, self._max_tokens = chat, status, max_tokens
+        self._others = others
 
     def add_to(self, app: web.Application) -> None:
         """Put the routes in."""
@@ -35,9 +38,10 @@ class OpenAI:
         app.router.add_post("/v1/chat/completions", self.complete)
 
     async def models(self, _: web.Request) -> web.Response:
-        """GET /v1/models: the one that is served."""
-        entry = {"id": self._model().name, "object": "model", "created": 0, "owned_by": "bramble"}
-        return json_response({"object": "list", "data": [entry]})
+        """GET /v1/models: the one that is served, then the others."""
+        entry = {"object": "model", "created": 0, "owned_by": "bramble"}
+        names = (self._model().name, *self._others)
+        return json_response({"object": "list", "data": [{"id": name, **entry} for name in names]})
 
     async def complete(self, request: web.Request) -> web.StreamResponse:
         """POST /v1/chat/completions."""
