@@ -74,15 +74,17 @@ def test_every_mistake_is_one_line(home: Path, command: list[str]) -> None:
 def test_check_says_what_would_happen(home: Path, model: Path) -> None:
     file = home / "my.yaml"
     file.write_text(f"engine:\n  model: {model}\n  slots: 3\nserver:\n  allow: [10.9.0.0/16]\n")
-    done = bramble("check", "--config", file, "--set", "server.port=8123")
+    embedding = "embedding.model=nowhere"
+    done = bramble("check", "--config", file, "--set", "server.port=8123", "--set", embedding)
     assert done.returncode == 0
     assert done.stderr == ""
     told = dict(line.split(maxsplit=1) for line in done.stdout.splitlines() if line.strip())
     assert told["settings"].strip() == str(file)
     assert str(model) in told["model"]
     assert told["address"].strip() == "every address of this machine, port 8123"
-    assert told["open"].strip() == "to   10.9.0.0/16"
+    assert told["open"].split() == ["to", "10.9.0.0/16"]
     assert told["answers"].startswith("3 at once")
+    assert "nowhere, which is not there" in told["embeddings"]
     assert str(home / ".local/state/bramble") in told["data"]
 
 
