@@ -5,6 +5,7 @@
     stall N           after N pieces not another word, to nobody
     garbage N         after N pieces bytes that are no message
     turns             the turns it was given, as JSON
+    repeat N TEXT     the text, N characters a piece
 
 With `--refuse-above K` more than K turns are more than its context holds. With `--slow-load` it never gets ready.
 """
@@ -72,7 +73,7 @@ class FakeEngine:
                 pass
 
     async def _generate(self, request: wire.Generate) -> None:
-        prompt = TOKENS_A_TURN * len(request.turns)
+        prompt = TOKENS_A_TURN * (len(request.turns) or 1)
         if prompt > self._context:
             text = "too long"
             code = "context_length_exceeded"
@@ -90,7 +91,13 @@ class FakeEngine:
         del self._tasks[request.id]
 
     async def _pieces(self, request: wire.Generate) -> AsyncIterator[str]:
-        what, *rest = request.turns[-1].content.split()
+        text = request.extras.prompt or request.turns[-1].content
+        what, *rest = text.split()
+        if what == "repeat":
+            size, text = int(rest[0]), text.split(" ", 2)[2]
+            for start in range(0, len(text), size):
+                yield text[start : start + size]
+            return
         if what == "turns":
             yield msgspec.json.encode(request.turns).decode()
             return

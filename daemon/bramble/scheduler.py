@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import msgspec
 
 from bramble.engine.client import Engine
-from bramble.engine.wire import Done, Piece, Progress, Sampling, Started, Turn
+from bramble.engine.wire import Done, Extras, Piece, Progress, Sampling, Started, Turn
 from bramble.errors import Busy
 
 LEARNING = 0.2
@@ -31,6 +31,7 @@ class Request(msgspec.Struct, frozen=True):
     max_tokens: int
     stop: tuple[str, ...] = ()
     sampling: Sampling = Sampling()
+    extras: Extras = Extras()
 
 
 @dataclass(eq=False)
@@ -97,6 +98,7 @@ class Scheduler:
                 max_tokens=request.max_tokens,
                 stop=request.stop,
                 sampling=request.sampling,
+                extras=request.extras,
             )
             try:
                 async for event in events:

@@ -10,6 +10,7 @@ import pytest
 from aiohttp import ClientResponse
 
 from bramble.engine.client import Phase
+from bramble.engine.wire import Bias
 from bramble.server.completion import ChatCompletion
 from tests.conftest import Start
 from tests.daemons import DEADLINE, Running
@@ -107,10 +108,11 @@ def test_every_parameter_reaches_the_engine() -> None:
                 "min_p": 0.1,
                 "presence_penalty": -1,
                 "frequency_penalty": 1,
+                "logit_bias": {"5": -100},
             }
         ),
         type=ChatCompletion,
-    ).request(77)
+    ).prompts(77)[0][0]
     assert [(turn.role, turn.content) for turn in order.turns] == [
         ("system", "Be kind."),
         ("user", "AB"),
@@ -120,7 +122,7 @@ def test_every_parameter_reaches_the_engine() -> None:
     assert order.max_tokens == 77
     sampling = msgspec.structs.asdict(order.sampling)
     assert sampling.pop("repeat_penalty") == 1.0
-    assert list(sampling.values()) == [0.0, 3, 0.5, 0.1, 1.0, -1.0, 7]
+    assert list(sampling.values()) == [0.0, 3, 0.5, 0.1, 1.0, -1.0, 7, (Bias(5, -100.0),)]
 
 
 WRONG: dict[str, tuple[object, str | None]] = {
@@ -132,7 +134,12 @@ WRONG: dict[str, tuple[object, str | None]] = {
         {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {}}]}]},
         "messages[0].content[0].type",
     ),
-    "n": (body(n=2), "n"),
+    "n": (body(n=5), "n"),
+    "no answer": (body(n=0), "n"),
+    "bias": (body(logit_bias={"5": 101}), "logit_bias[...]"),
+    "bias of no token": (body(logit_bias={"five": 1}), None),
+    "likely ones without logprobs": (body(top_logprobs=3), "top_logprobs"),
+    "too many likely ones": (body(logprobs=True, top_logprobs=21), "top_logprobs"),
     "negative temperature": (body(temperature=-0.1), "temperature"),
     "hot temperature": (body(temperature=2.1), "temperature"),
     "temperature as text": (body(temperature="1"), "temperature"),

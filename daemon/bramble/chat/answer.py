@@ -5,11 +5,12 @@ import logging
 import secrets
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import aclosing
+from itertools import chain
 from typing import Literal
 
 import msgspec
 
-from bramble.engine.wire import Done, Piece, Progress, Started
+from bramble.engine.wire import Done, Drawn, Piece, Progress, Started
 from bramble.errors import BrambleError
 from bramble.scheduler import Queued
 
@@ -20,10 +21,11 @@ Events = AsyncGenerator[Event, None]
 
 
 class Text(msgspec.Struct, frozen=True):
-    """The next characters; with them everything up to piece `n` is told."""
+    """The next characters; with them everything up to piece `n` is told. `drawn` as in `wire.Piece`."""
 
     n: int
     text: str
+    drawn: tuple[Drawn, ...] = ()
 
 
 class Over(msgspec.Struct, frozen=True):
@@ -53,6 +55,7 @@ class Answer:
         self.reply = reply
         self.trimmed = 0
         self.pieces: list[str] = []
+        self._drawn: list[tuple[Drawn, ...]] = []
         self._started: Started | None = None
         self._stage: Queued | Progress | None = None
         self._done: Done | None = None
@@ -116,8 +119,9 @@ class Answer:
             yield self._stage
         if (n := len(self.pieces)) > place.n:
             text = "".join(self.pieces[place.n :])
+            drawn = tuple(chain.from_iterable(self._drawn[place.n :]))
             place.n = n
-            yield Text(n, text)
+            yield Text(n, text, drawn)
 
     async def _take_all(self, events: Events) -> None:
         async with aclosing(events):
@@ -129,6 +133,7 @@ class Answer:
         match event:
             case Piece():
                 self.pieces.append(event.text)
+                self._drawn.append(event.drawn)
                 self._stage = None
             case Queued() | Progress():
                 self._stage = event

@@ -24,6 +24,7 @@ Mailbox = asyncio.Queue[wire.Event | BrambleError]
 
 
 DEFAULT_SAMPLING = wire.Sampling()
+NO_EXTRAS = wire.Extras()
 
 
 class Engine:
@@ -67,6 +68,7 @@ class Engine:
         max_tokens: int,
         stop: tuple[str, ...] = (),
         sampling: wire.Sampling = DEFAULT_SAMPLING,
+        extras: wire.Extras = NO_EXTRAS,
     ) -> AsyncGenerator[wire.Started | wire.Progress | wire.Piece | wire.Done, None]:
         """Answer a conversation. Closing the generator cancels within one step.
 
@@ -78,7 +80,7 @@ class Engine:
         mailbox = self._mailboxes[id] = Mailbox()
         over = False
         try:
-            self._supervisor.send(wire.Generate(id, turns, max_tokens, stop, sampling))
+            self._supervisor.send(wire.Generate(id, turns, max_tokens, stop, sampling, extras))
             while not over:
                 event = await mailbox.get()
                 over = isinstance(event, wire.Done | wire.Refused | BrambleError)

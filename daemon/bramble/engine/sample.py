@@ -2,21 +2,35 @@
 
 from typing import Any
 
-from bramble.engine.llama import C, Context
-from bramble.engine.wire import Sampling
+from bramble.engine.llama import C, Context, Model
+from bramble.engine.logprobs import Logprobs
+from bramble.engine.wire import Bias, Drawn, Sampling
 
 PENALTY_WINDOW = 64
 """How many of the last tokens the repetition penalties look at, in llama-server too."""
 
 
 class Sampler:
-    """A chain in llama-server's order. `seed` is 32 bits; `prompt` is what the penalties have seen already."""
+    """A chain in llama-server's order. `seed` is 32 bits; `prompt` is what the penalties have seen already.
 
-    def __init__(self, sampling: Sampling, seed: int, vocab_size: int, prompt: list[int]) -> None:
+    With `logprobs` the probability of each drawn token is kept until it is taken, and that many likely ones.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        sampling: Sampling,
+        seed: int,
+        prompt: list[int],
+        *,
+        logprobs: int | None = None,
+    ) -> None:
         params = C.llama_sampler_chain_default_params()
         params.no_perf = True
+        self._model = model
+        self._logprobs = None if logprobs is None else Logprobs(model, logprobs)
         self._chain: Any = C.llama_sampler_chain_init(params)
-        for link in _links(sampling, seed, vocab_size):
+        for link in _links(sampling, seed, model.vocab_size):
             C.llama_sampler_chain_add(self._chain, link)
         if _penalizes(sampling):
             for token in prompt[-PENALTY_WINDOW:]:
@@ -24,7 +38,14 @@ class Sampler:
 
     def draw(self, context: Context, row: int) -> int:
         """The next token after a computed row of the batch."""
-        return context.sample(self._chain, row)
+        token = context.sample(self._chain, row)
+        if self._logprobs is not None and not self._model.ends(token):
+            self._logprobs.note(context, row, token)
+        return token
+
+    def take_drawn(self) -> tuple[Drawn, ...]:
+        """What is to be told of the tokens drawn since the last call."""
+        return () if self._logprobs is None else self._logprobs.take()
 
     def close(self) -> None:
         """Free the chain; calling it twice is harmless."""
@@ -43,6 +64,8 @@ def _penalizes(sampling: Sampling) -> bool:
 
 def _links(sampling: Sampling, seed: int, vocab_size: int) -> list[Any]:
     links: list[Any] = []
+    if biases := [each for each in sampling.logit_bias if 0 <= each.token < vocab_size]:
+        links.append(_bias(biases, vocab_size))
     if _penalizes(sampling):
         links.append(
             C.llama_sampler_init_penalties(
@@ -63,3 +86,8 @@ def _links(sampling: Sampling, seed: int, vocab_size: int) -> list[Any]:
         C.llama_sampler_init_temp(sampling.temperature),
         C.llama_sampler_init_dist(seed),
     ]
+
+
+def _bias(biases: list[Bias], vocab_size: int) -> Any:
+    table = (C.llama_logit_bias * len(biases))(*((each.token, each.bias) for each in biases))
+    return C.llama_sampler_init_logit_bias(vocab_size, len(biases), table)

@@ -22,6 +22,13 @@ class Turn(msgspec.Struct, frozen=True):
     content: str
 
 
+class Bias(msgspec.Struct, frozen=True):
+    """What is added to a token's logit before anything else."""
+
+    token: int
+    bias: float
+
+
 class Sampling(msgspec.Struct, frozen=True, omit_defaults=True):
     """How the next token is drawn; defaults are llama-server's. `seed` None draws a fresh one."""
 
@@ -33,6 +40,19 @@ class Sampling(msgspec.Struct, frozen=True, omit_defaults=True):
     frequency_penalty: float = 0.0
     presence_penalty: float = 0.0
     seed: int | None = None
+    logit_bias: tuple[Bias, ...] = ()
+
+
+class Extras(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What an API's client may ask for beyond an answer to a conversation.
+
+    `prompt` (text) or `tokens` stand in place of the turns. `logprobs` is how many likely tokens to tell beside each
+    one drawn, None for no probabilities at all.
+    """
+
+    prompt: str = ""
+    tokens: tuple[int, ...] = ()
+    logprobs: int | None = None
 
 
 # ── daemon → engine ──────────────────────────────────────────────────────────────────────────────
@@ -79,6 +99,7 @@ class Generate(msgspec.Struct, frozen=True, tag=True):
     max_tokens: int
     stop: tuple[str, ...] = ()
     sampling: Sampling = Sampling()
+    extras: Extras = Extras()
 
 
 class Typing(msgspec.Struct, frozen=True, tag=True):
@@ -192,12 +213,31 @@ class Progress(msgspec.Struct, frozen=True, tag=True):
     total: int
 
 
-class Piece(msgspec.Struct, frozen=True, tag=True):
-    """The next characters of an answer, never half of one. `tokens` counts all tokens drawn so far."""
+class Likely(msgspec.Struct, frozen=True):
+    """A token's bytes (maybe half a character) and the logarithm of its probability."""
+
+    token: bytes
+    logprob: float
+
+
+class Drawn(msgspec.Struct, frozen=True):
+    """A drawn token and the likeliest ones in its place, before temperature and cuts."""
+
+    token: bytes
+    logprob: float
+    top: tuple[Likely, ...] = ()
+
+
+class Piece(msgspec.Struct, frozen=True, tag=True, omit_defaults=True):
+    """The next characters of an answer, never half of one. `tokens` counts all tokens drawn so far.
+
+    `drawn` is told where logprobs were asked for: every token since the last piece.
+    """
 
     id: int
     text: str
     tokens: int
+    drawn: tuple[Drawn, ...] = ()
 
 
 FinishReason = Literal["stop", "length", "cancelled"]

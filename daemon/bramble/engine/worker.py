@@ -3,18 +3,16 @@
 No JSON, no logging a token, no waiting except for the next message when there is nothing to do.
 """
 
-import os
 import time
 
 from bramble.engine import wire
 from bramble.engine.ahead import CHUNK_MS, Ahead
+from bramble.engine.asked import Asked, CannotAnswer
 from bramble.engine.batch import Output, Step
 from bramble.engine.channel import Channel
 from bramble.engine.draft import Guess
 from bramble.engine.loading import Loaded
-from bramble.engine.sample import Sampler
 from bramble.engine.slot import Job, Slot
-from bramble.engine.template import TemplateRefusal
 from bramble.engine.text import TextStream
 
 
@@ -24,11 +22,8 @@ class Worker:
     def __init__(self, channel: Channel, parts: Loaded) -> None:
         self._channel = channel
         self._model, self._context = parts.model, parts.context
-        self._cache, self._pace, self._template = (
-            parts.cache,
-            parts.pace,
-            parts.template,
-        )
+        self._cache, self._pace = parts.cache, parts.pace
+        self._asked = Asked(parts.model, parts.template)
         self._ahead = Ahead(parts.model, parts.template, parts.context.size)
         self._events: list[wire.Event] = []
         self._steps = self._prompted = self._cached = self._completed = 0
@@ -85,9 +80,9 @@ class Worker:
 
     def _begin(self, request: wire.Generate) -> None:
         try:
-            tokens = self._model.tokenize(self._template.render(request.turns))
-        except TemplateRefusal as error:
-            self._refuse(request.id, "bad_request", f"The model's chat template says: {error}")
+            tokens = self._asked.tokens(request)
+        except CannotAnswer as error:
+            self._refuse(request.id, "bad_request", str(error))
             return
         room = self._context.size - len(tokens)
         if room < 1 or not tokens:
@@ -102,11 +97,7 @@ class Worker:
         self._events.append(wire.Started(request.id, len(tokens), slot.job.cached))
 
     def _job(self, request: wire.Generate, tokens: list[int], limit: int) -> Job:
-        seed = request.sampling.seed
-        if seed is None:
-            seed = int.from_bytes(os.urandom(4))
-        # 0xFFFFFFFF means "random" to llama.cpp; a seed somebody asked for must not.
-        sampler = Sampler(request.sampling, seed % 0xFFFFFFFF, self._model.vocab_size, tokens)
+        sampler = self._asked.sampler(request, tokens)
         return Job(request.id, tokens, len(tokens), limit, sampler, TextStream(request.stop))
 
     def _refuse(self, id: int, code: wire.RefusalCode, message: str) -> None:
@@ -181,7 +172,7 @@ class Worker:
             slot.held.append(token)
             right += 1
         if text:
-            self._events.append(wire.Piece(job.id, text, job.drawn))
+            self._events.append(wire.Piece(job.id, text, job.drawn, job.sampler.take_drawn()))
         self._verify(slot, job, right, output.guess)
         if reason:
             self._finish(slot, reason)
@@ -215,7 +206,7 @@ class Worker:
             return
         rest = job.text.finish() if reason != "cancelled" and not job.text.stopped else ""
         if rest:
-            self._events.append(wire.Piece(job.id, rest, job.drawn))
+            self._events.append(wire.Piece(job.id, rest, job.drawn, job.sampler.take_drawn()))
         self._events.append(job.done(reason))
         self._cache.release(slot)
 

@@ -1,18 +1,16 @@
-"""What an OpenAI client may ask: the body of a chat completion, and the request that is made of it."""
+"""What an OpenAI client may ask of a conversation: the body of a chat completion, and the requests made of it."""
 
 from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 
-from bramble.engine.wire import Sampling, Turn
+from bramble.engine.wire import Extras, Turn
 from bramble.errors import BadRequest
 from bramble.scheduler import Request
+from bramble.server.parameters import Parameters, Tokens
 
 Role = Literal["system", "developer", "user", "assistant", "tool"]
-Tokens = Annotated[int, Meta(ge=1, le=1 << 31)]
-Penalty = Annotated[float, Meta(ge=-2, le=2)]
-Part = Annotated[float, Meta(ge=0, le=1)]
 
 
 class TextPart(msgspec.Struct, tag_field="type", tag="text"):
@@ -35,47 +33,29 @@ class ChatMessage(msgspec.Struct):
         return Turn(role, self.content or "")
 
 
-class StreamOptions(msgspec.Struct):
-    """What else a stream shall tell."""
-
-    include_usage: bool | None = None
-
-
-class ChatCompletion(msgspec.Struct):
-    """The body of POST /v1/chat/completions. What it does not name is ignored; null counts as not there."""
+class ChatCompletion(Parameters, kw_only=True):
+    """The body of POST /v1/chat/completions."""
 
     messages: Annotated[list[ChatMessage], Meta(min_length=1)]
-    stream: bool | None = None
-    stream_options: StreamOptions | None = None
     max_completion_tokens: Tokens | None = None
-    max_tokens: Tokens | None = None
-    stop: str | Annotated[list[str], Meta(max_length=4)] | None = None
-    seed: Annotated[int, Meta(ge=-(1 << 63), le=(1 << 63) - 1)] | None = None
-    temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
-    top_p: Annotated[float, Meta(gt=0, le=1)] | None = None
-    top_k: Annotated[int, Meta(ge=0, le=(1 << 31) - 1)] | None = None
-    min_p: Part | None = None
-    presence_penalty: Penalty | None = None
-    frequency_penalty: Penalty | None = None
-    n: int | None = None
+    logprobs: bool | None = None
+    top_logprobs: Annotated[int, Meta(ge=0, le=20)] | None = None
 
-    @property
-    def include_usage(self) -> bool:
-        """Whether a stream ends with the usage."""
-        return bool(self.stream_options and self.stream_options.include_usage)
+    def prompts(self, max_tokens: int) -> list[list[Request]]:
+        """The choices for the one prompt that there is; `max_tokens` where no length is named. Raises BadRequest."""
+        turns = tuple(message.turn() for message in self.messages)
+        length = self.max_completion_tokens or self.max_tokens or max_tokens
+        extras = self._extras()
+        return [
+            [
+                Request(turns, length, self.stops(), sampling, extras)
+                for sampling in self.samplings()
+            ]
+        ]
 
-    def request(self, max_tokens: int) -> Request:
-        """What is asked of the engine; `max_tokens` where the client names no length. Raises BadRequest."""
-        if self.n not in (None, 1):
-            raise BadRequest("One answer a request is all there is.", "Leave n out.", field="n")
-        stop = [self.stop] if isinstance(self.stop, str) else self.stop or []
-        return Request(
-            turns=tuple(message.turn() for message in self.messages),
-            max_tokens=self.max_completion_tokens or self.max_tokens or max_tokens,
-            stop=tuple(text for text in stop if text),
-            sampling=self._sampling(),
-        )
-
-    def _sampling(self) -> Sampling:
-        named = {name: getattr(self, name, None) for name in Sampling.__struct_fields__}
-        return Sampling(**{name: value for name, value in named.items() if value is not None})
+    def _extras(self) -> Extras:
+        if self.top_logprobs is not None and not self.logprobs:
+            raise BadRequest(
+                "top_logprobs goes with logprobs.", "Add logprobs: true.", field="top_logprobs"
+            )
+        return Extras(logprobs=(self.top_logprobs or 0) if self.logprobs else None)

@@ -1,19 +1,60 @@
-"""What an OpenAI client reads: a completion in one piece, or as server-sent events.
+"""What a chat client reads: a completion in one piece, or as server-sent events.
 
 A chunk is sent for every token, so what is the same in all chunks of an answer is encoded once.
 """
 
 import secrets
 import time
-from typing import Any
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 import msgspec
 
-from bramble.engine.wire import Done
+from bramble.chat.answer import Over, Text
+from bramble.engine.wire import Done, Drawn, Likely
 
 encode = msgspec.json.encode
 
 END = b"data: [DONE]\n\n"
+
+
+@dataclass
+class Said:
+    """One choice, as far as it is told."""
+
+    text: str = ""
+    drawn: list[Drawn] = field(default_factory=list[Drawn])
+    over: Over | None = None
+
+    def take(self, update: Text) -> None:
+        """Add the next characters."""
+        self.text += update.text
+        self.drawn += update.drawn
+
+
+class Reply(Protocol):
+    """One request's answer in its family's shape. A stream is `open` and `text` a choice, `end`, then `close`."""
+
+    def open(self, index: int) -> bytes:
+        """A choice begins."""
+        ...
+
+    def text(self, index: int, update: Text) -> bytes:
+        """Its next characters; maybe nothing."""
+        ...
+
+    def end(self, index: int, over: Over) -> bytes:
+        """Why it ended."""
+        ...
+
+    def close(self, usage: dict[str, Any]) -> bytes:
+        """Everything is told."""
+        ...
+
+    def whole(self, said: Sequence[Said], usage: dict[str, Any]) -> dict[str, Any]:
+        """All of it in one piece."""
+        ...
 
 
 def event(body: object) -> bytes:
@@ -21,52 +62,87 @@ def event(body: object) -> bytes:
     return b"data: " + encode(body) + b"\n\n"
 
 
-def usage(done: Done) -> dict[str, Any]:
-    """Lengths in tokens."""
+def usage(done: Sequence[Done], choices: int) -> dict[str, Any]:
+    """Lengths in tokens; a prompt counts once for all its `choices`."""
+    firsts = done[::choices]
+    prompt = sum(each.prompt_tokens for each in firsts)
+    completion = sum(each.completion_tokens for each in done)
     return {
-        "prompt_tokens": done.prompt_tokens,
-        "completion_tokens": done.completion_tokens,
-        "total_tokens": done.prompt_tokens + done.completion_tokens,
-        "prompt_tokens_details": {"cached_tokens": done.cached_tokens},
+        "prompt_tokens": prompt,
+        "completion_tokens": completion,
+        "total_tokens": prompt + completion,
+        "prompt_tokens_details": {"cached_tokens": sum(each.cached_tokens for each in firsts)},
     }
 
 
-def completion(model: str, text: str, done: Done, reason: str) -> dict[str, Any]:
-    """The whole answer."""
-    message = {"role": "assistant", "content": text}
-    choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": reason}
-    return {**_head("chat.completion", model), "choices": [choice], "usage": usage(done)}
+def head(kind: str, prefix: str, model: str) -> dict[str, Any]:
+    """What an answer and all its chunks begin with."""
+    id = f"{prefix}-{secrets.token_hex(12)}"
+    return {"id": id, "object": kind, "created": int(time.time()), "model": model}
 
 
-class Chunks:
-    """The events of one stream."""
+class ChatReply:
+    """A chat completion."""
 
     def __init__(self, model: str, *, include_usage: bool) -> None:
-        head = _head("chat.completion.chunk", model)
-        self._open = b"data: " + encode(head)[:-1] + b',"choices":'
+        self._model = model
+        start = head("chat.completion.chunk", "chatcmpl", model)
+        self._open = b"data: " + encode(start)[:-1] + b',"choices":'
         self._close = b',"usage":null}\n\n' if include_usage else b"}\n\n"
         self._include_usage = include_usage
-        self._before = self._open + b'[{"index":0,"delta":{"content":'
         self._after = b'},"logprobs":null,"finish_reason":null}]' + self._close
 
-    def role(self) -> bytes:
-        """The first event."""
-        return self._choice({"role": "assistant", "content": ""}, None)
+    def open(self, index: int) -> bytes:
+        return self._chunk(index, {"role": "assistant", "content": ""})
 
-    def text(self, text: str) -> bytes:
-        """The next characters."""
-        return self._before + encode(text) + self._after
+    def text(self, index: int, update: Text) -> bytes:
+        if update.drawn:
+            return self._chunk(index, {"content": update.text}, update.drawn)
+        before = b'[{"index":%d,"delta":{"content":' % index
+        return self._open + before + encode(update.text) + self._after
 
-    def end(self, done: Done, reason: str) -> bytes:
-        """The last events: why it ended, the usage where it was asked for, and that this is all."""
-        last = self._open + b'[],"usage":' + encode(usage(done)) + b"}\n\n"
-        return self._choice({}, reason) + (last if self._include_usage else b"") + END
+    def end(self, index: int, over: Over) -> bytes:
+        return self._chunk(index, {}, reason=over.reason)
 
-    def _choice(self, delta: dict[str, str], reason: str | None) -> bytes:
-        choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": reason}
+    def close(self, usage: dict[str, Any]) -> bytes:
+        last = self._open + b'[],"usage":' + encode(usage) + b"}\n\n"
+        return (last if self._include_usage else b"") + END
+
+    def whole(self, said: Sequence[Said], usage: dict[str, Any]) -> dict[str, Any]:
+        choices = [self._choice(index, each) for index, each in enumerate(said)]
+        start = head("chat.completion", "chatcmpl", self._model)
+        return {**start, "choices": choices, "usage": usage}
+
+    def _choice(self, index: int, said: Said) -> dict[str, Any]:
+        return {
+            "index": index,
+            "message": {"role": "assistant", "content": said.text},
+            "logprobs": logprobs(said.drawn),
+            "finish_reason": said.over.reason if said.over else None,
+        }
+
+    def _chunk(
+        self,
+        index: int,
+        delta: dict[str, Any],
+        drawn: Sequence[Drawn] = (),
+        reason: str | None = None,
+    ) -> bytes:
+        choice = {
+            "index": index,
+            "delta": delta,
+            "logprobs": logprobs(drawn),
+            "finish_reason": reason,
+        }
         return self._open + encode([choice]) + self._close
 
 
-def _head(kind: str, model: str) -> dict[str, Any]:
-    id = f"chatcmpl-{secrets.token_hex(12)}"
-    return {"id": id, "object": kind, "created": int(time.time()), "model": model}
+def logprobs(drawn: Iterable[Drawn]) -> dict[str, Any] | None:
+    """The probabilities as chat clients read them, None where there are none to tell."""
+    content = [{**_likely(each), "top_logprobs": list(map(_likely, each.top))} for each in drawn]
+    return {"content": content, "refusal": None} if content else None
+
+
+def _likely(one: Drawn | Likely) -> dict[str, Any]:
+    text = one.token.decode("utf-8", "replace")
+    return {"token": text, "logprob": one.logprob, "bytes": list(one.token)}

@@ -1,0 +1,66 @@
+"""What both kinds of completion may ask: length, stops, how tokens are drawn, how many answers, how they are sent."""
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from bramble.engine.wire import Bias, Sampling
+
+Tokens = Annotated[int, Meta(ge=1, le=1 << 31)]
+Penalty = Annotated[float, Meta(ge=-2, le=2)]
+Part = Annotated[float, Meta(ge=0, le=1)]
+Weight = Annotated[float, Meta(ge=-100, le=100)]
+
+SEEDS = 1 << 63
+
+
+class StreamOptions(msgspec.Struct):
+    """What else a stream shall tell."""
+
+    include_usage: bool | None = None
+
+
+class Parameters(msgspec.Struct, kw_only=True):
+    """The fields that the bodies share. What they do not name is ignored; null counts as not there."""
+
+    stream: bool | None = None
+    stream_options: StreamOptions | None = None
+    max_tokens: Tokens | None = None
+    stop: str | Annotated[list[str], Meta(max_length=4)] | None = None
+    seed: Annotated[int, Meta(ge=-SEEDS, le=SEEDS - 1)] | None = None
+    temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
+    top_p: Annotated[float, Meta(gt=0, le=1)] | None = None
+    top_k: Annotated[int, Meta(ge=0, le=(1 << 31) - 1)] | None = None
+    min_p: Part | None = None
+    presence_penalty: Penalty | None = None
+    frequency_penalty: Penalty | None = None
+    logit_bias: Annotated[dict[int, Weight], Meta(max_length=1024)] | None = None
+    n: Annotated[int, Meta(ge=1, le=4)] | None = None
+
+    @property
+    def include_usage(self) -> bool:
+        """Whether a stream ends with the usage."""
+        return bool(self.stream_options and self.stream_options.include_usage)
+
+    @property
+    def choices(self) -> int:
+        """How many answers to each prompt."""
+        return self.n or 1
+
+    def stops(self) -> tuple[str, ...]:
+        """The strings that end an answer."""
+        stop = [self.stop] if isinstance(self.stop, str) else self.stop or []
+        return tuple(text for text in stop if text)
+
+    def samplings(self) -> list[Sampling]:
+        """One a choice; with a seed each draws with its own, the first with the one that was named."""
+        names = (*Sampling.__struct_fields__,)
+        named = {name: getattr(self, name, None) for name in names if name != "logit_bias"}
+        bias = tuple(Bias(token, weight) for token, weight in (self.logit_bias or {}).items())
+        given = {name: value for name, value in named.items() if value is not None}
+        first = Sampling(**given, logit_bias=bias)
+        if first.seed is None:
+            return [first] * self.choices
+        seeds = [(first.seed + SEEDS + choice) % (2 * SEEDS) for choice in range(self.choices)]
+        return [msgspec.structs.replace(first, seed=seed - SEEDS) for seed in seeds]
