@@ -28,6 +28,7 @@ class Ask:
     stop: tuple[str, ...] = ()
     temperature: float = 0.0
     seed: int | None = None
+    extras: wire.Extras = wire.Extras()
 
 
 @dataclass
@@ -88,12 +89,25 @@ class Rig:
         turns = (*head, *ask.before, wire.Turn("user", ask.text))
         sampling = wire.Sampling(temperature=ask.temperature, seed=ask.seed)
         self._answers[id] = Answer()
-        self.send(wire.Generate(id, turns, ask.tokens, ask.stop, sampling))
+        self.send(wire.Generate(id, turns, ask.tokens, ask.stop, sampling, ask.extras))
         return id
 
     def answer(self, ask: Ask) -> Answer:
         """Send one request and wait until it is over."""
         return self.wait(self.ask(ask))[0]
+
+    def put(
+        self,
+        turns: tuple[wire.Turn, ...],
+        tokens: int,
+        sampling: wire.Sampling,
+        extras: wire.Extras,
+    ) -> Answer:
+        """Send a request as it is and wait until it is over."""
+        id = next(self._ids)
+        self._answers[id] = Answer()
+        self.send(wire.Generate(id, turns, tokens, (), sampling, extras))
+        return self.wait(id)[0]
 
     def wait_for_text(self, id: int) -> None:
         """Read until an answer has begun to show."""

@@ -1,11 +1,13 @@
 """The completions' finer wishes with the real model, through the openai SDK."""
 
+import json
 import math
 from collections.abc import AsyncIterator
 
 import pytest
 from openai import AsyncOpenAI, BadRequestError
 from openai.types.chat import ChatCompletionMessageParam
+from openai.types.shared_params import ResponseFormatJSONSchema
 
 from tests.daemons import Live
 
@@ -108,3 +110,66 @@ async def test_a_token_that_the_model_has_not_is_refused(client: AsyncOpenAI) ->
     for tokens in ([1, 10_000_000], [-1], [1, 49152]):
         with pytest.raises(BadRequestError, match="no token"):
             await client.completions.create(model="x", prompt=tokens)
+
+
+async def test_an_answer_of_a_schema(client: AsyncOpenAI) -> None:
+    schema: dict[str, object] = {
+        "type": "object",
+        "properties": {
+            "name": {"type": "string", "maxLength": 20},
+            "length": {"type": "integer", "minimum": 1, "maximum": 90},
+        },
+        "required": ["name", "length"],
+        "additionalProperties": False,
+    }
+    asked: ResponseFormatJSONSchema = {
+        "type": "json_schema",
+        "json_schema": {"name": "boat", "schema": schema, "strict": True},
+    }
+    stream = await client.chat.completions.create(
+        model="x",
+        messages=[QUESTION],
+        max_tokens=200,
+        temperature=1,
+        n=2,
+        response_format=asked,
+        stream=True,
+    )
+    texts, reasons = ["", ""], ["", ""]
+    async for chunk in stream:
+        choice = chunk.choices[0]
+        texts[choice.index] += choice.delta.content or ""
+        reasons[choice.index] += choice.finish_reason or ""
+    for text in texts:
+        boat = json.loads(text)
+        assert boat.keys() == {"name", "length"}
+        assert 1 <= boat["length"] <= 90
+    assert reasons == ["stop", "stop"]
+
+
+async def test_any_json_object(client: AsyncOpenAI) -> None:
+    answer = await client.chat.completions.create(
+        model="x", messages=[QUESTION], max_tokens=300, response_format={"type": "json_object"}
+    )
+    text = answer.choices[0].message.content or ""
+    assert text.startswith("{")
+    if answer.choices[0].finish_reason == "stop":
+        assert isinstance(json.loads(text), dict)
+
+
+async def test_a_schema_that_cannot_be_used_is_refused(client: AsyncOpenAI) -> None:
+    refused: list[tuple[dict[str, object], str]] = [
+        ({"$ref": "https://example.org"}, "only #/"),
+        ({"enum": []}, "enum"),
+        ({"const": "x" * 70_000}, "longer"),
+    ]
+    for schema, words in refused:
+        with pytest.raises(BadRequestError, match=words):
+            await client.chat.completions.create(
+                model="x",
+                messages=[QUESTION],
+                response_format={
+                    "type": "json_schema",
+                    "json_schema": {"name": "x", "schema": schema},
+                },
+            )

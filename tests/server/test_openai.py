@@ -154,6 +154,14 @@ WRONG: dict[str, tuple[object, str | None]] = {
     "many stops": (body(stop=list("abcde")), "stop"),
     "stop of a wrong type": (body(stop=[1]), "stop[0]"),
     "huge seed": (body(seed=1 << 64), "seed"),
+    "an unknown format": (
+        body(response_format={"type": "yaml"}),
+        "response_format.type",
+    ),
+    "a format without its schema": (
+        body(response_format={"type": "json_schema"}),
+        "response_format",
+    ),
     "stream as text": (body(stream="yes"), "stream"),
 }
 MALFORMED = {

@@ -2,8 +2,11 @@
 
 import os
 
+from bramble.engine.constraint import Constraint
+from bramble.engine.grammar import from_schema
 from bramble.engine.llama import Model
 from bramble.engine.sample import Sampler
+from bramble.engine.schema import GrammarError
 from bramble.engine.template import ChatTemplate, TemplateRefusal
 from bramble.engine.wire import Generate
 
@@ -30,7 +33,7 @@ class Asked:
             raise CannotAnswer(f"The model's chat template says: {error}") from error
 
     def sampler(self, request: Generate, tokens: list[int]) -> Sampler:
-        """How the answer to this prompt is drawn."""
+        """How the answer to this prompt is drawn. Raises CannotAnswer."""
         seed = request.sampling.seed
         if seed is None:
             seed = int.from_bytes(os.urandom(4))
@@ -41,7 +44,16 @@ class Asked:
             seed % 0xFFFFFFFF,
             tokens,
             logprobs=request.extras.logprobs,
+            constraint=self._constraint(request),
         )
+
+    def _constraint(self, request: Generate) -> Constraint | None:
+        if request.extras.schema is None:
+            return None
+        try:
+            return Constraint(self._model, from_schema(request.extras.schema))
+        except GrammarError as error:
+            raise CannotAnswer(f"The schema {error}.") from error
 
     def _known(self, tokens: list[int]) -> list[int]:
         """Raise CannotAnswer for a token that this model has not: llama.cpp would read past its table."""

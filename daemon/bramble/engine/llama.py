@@ -113,6 +113,7 @@ class Model:
         self._add_bos: bool = C.llama_vocab_get_add_bos(self._vocab)
         self.bos = self._token_text(C.llama_vocab_bos(self._vocab))
         self.eos = self._token_text(C.llama_vocab_eos(self._vocab))
+        self.end: int = max(C.llama_vocab_eot(self._vocab), C.llama_vocab_eos(self._vocab))
         self._pieces: dict[int, bytes] = {}
 
     def close(self) -> None:
@@ -174,6 +175,11 @@ class Model:
             buffer = ctypes.create_string_buffer(-size)
             size = C.llama_token_to_piece(self._vocab, token, buffer, len(buffer), 0, False)
         return buffer.raw[:size]
+
+    @property
+    def vocab(self) -> Any:
+        """The `llama_vocab *`, for samplers."""
+        return self._vocab
 
     def ends(self, token: int) -> bool:
         """Whether a token says that the answer is over."""

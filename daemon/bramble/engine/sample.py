@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from bramble.engine.candidates import candidates
+from bramble.engine.constraint import Constraint
 from bramble.engine.llama import C, Context, Model
 from bramble.engine.logprobs import Logprobs
 from bramble.engine.wire import Bias, Drawn, Sampling
@@ -13,7 +15,8 @@ PENALTY_WINDOW = 64
 class Sampler:
     """A chain in llama-server's order. `seed` is 32 bits; `prompt` is what the penalties have seen already.
 
-    With `logprobs` the probability of each drawn token is kept until it is taken, and that many likely ones.
+    With `logprobs` the probability of each drawn token is kept until it is taken, and that many likely ones. With a
+    `constraint`, `over` says that the answer is complete.
     """
 
     def __init__(
@@ -24,11 +27,14 @@ class Sampler:
         prompt: list[int],
         *,
         logprobs: int | None = None,
+        constraint: Constraint | None = None,
     ) -> None:
         params = C.llama_sampler_chain_default_params()
         params.no_perf = True
         self._model = model
         self._logprobs = None if logprobs is None else Logprobs(model, logprobs)
+        self._constraint = constraint
+        self.over = False
         self._chain: Any = C.llama_sampler_chain_init(params)
         for link in _links(sampling, seed, model.vocab_size):
             C.llama_sampler_chain_add(self._chain, link)
@@ -38,10 +44,33 @@ class Sampler:
 
     def draw(self, context: Context, row: int) -> int:
         """The next token after a computed row of the batch."""
-        token = context.sample(self._chain, row)
+        token = self._draw(context, row)
         if self._logprobs is not None and not self._model.ends(token):
             self._logprobs.note(context, row, token)
         return token
+
+    def _draw(self, context: Context, row: int) -> int:
+        """Draw freely first: most often the grammar allows that, and asking it of one token costs little."""
+        constraint = self._constraint
+        if constraint is None:
+            return context.sample(self._chain, row)
+        buffer = candidates(self._model.vocab_size)
+        token = self._pick(buffer.load(context, row))
+        if not constraint.allows(token):
+            pool = buffer.load(context, row)
+            constraint.restrict(pool)
+            token = self._pick(pool)
+            if not constraint.allows(token):  # nothing in this vocabulary goes on from here
+                self.over = True
+                return self._model.end
+        C.llama_sampler_accept(self._chain, token)
+        constraint.accept(token)
+        self.over = constraint.complete(buffer)
+        return token
+
+    def _pick(self, pool: Any) -> int:
+        C.llama_sampler_apply(self._chain, pool)
+        return pool.data[pool.selected].id
 
     def take_drawn(self) -> tuple[Drawn, ...]:
         """What is to be told of the tokens drawn since the last call."""
@@ -52,6 +81,8 @@ class Sampler:
         if self._chain:
             C.llama_sampler_free(self._chain)
             self._chain = None
+        if self._constraint is not None:
+            self._constraint.close()
 
 
 def _penalizes(sampling: Sampling) -> bool:

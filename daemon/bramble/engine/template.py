@@ -4,18 +4,15 @@ Bounded in time, output and memory; it sees the conversation and nothing else.
 """
 
 import json
-import resource
-import signal
 from collections.abc import Generator
 from contextlib import contextmanager
 from datetime import datetime
-from pathlib import Path
-from types import FrameType
 from typing import Any, NoReturn
 
 from jinja2 import TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from bramble.engine.bounds import Overrun, bounded
 from bramble.engine.wire import Turn
 
 SOURCE_LIMIT = 256 * 1024
@@ -33,10 +30,6 @@ CHATML = (
 
 class TemplateRefusal(Exception):
     """A template that cannot render this conversation; the text says why."""
-
-
-class _Overrun(BaseException):
-    """Raised by the timer. Not an Exception, so that nothing in between swallows it."""
 
 
 class _Sandbox(ImmutableSandboxedEnvironment):
@@ -134,20 +127,11 @@ def _without_system(messages: list[dict[str, str]]) -> list[dict[str, str]]:
 @contextmanager
 def _bounded() -> Generator[None]:
     """Run a template's code within SECONDS and MEMORY; turn whatever it raises into TemplateRefusal."""
-
-    def overrun(_signal: int, _frame: FrameType | None) -> None:
-        raise _Overrun
-
-    limits = resource.getrlimit(resource.RLIMIT_AS)
-    handler = signal.signal(signal.SIGALRM, overrun)
-    _limit_memory(limits)
-    signal.setitimer(signal.ITIMER_REAL, SECONDS)
     try:
-        yield
-    except _Overrun:
-        raise TemplateRefusal(f"the chat template ran longer than {SECONDS:g} seconds") from None
-    except MemoryError:
-        raise TemplateRefusal("the chat template asked for too much memory") from None
+        with bounded(SECONDS, MEMORY):
+            yield
+    except Overrun as error:
+        raise TemplateRefusal(f"the chat template {error}") from None
     except (
         TemplateError,
         ArithmeticError,
@@ -159,15 +143,3 @@ def _bounded() -> Generator[None]:
         SyntaxError,
     ) as error:  # what template code can raise
         raise TemplateRefusal(f"the chat template failed: {error}") from error
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        resource.setrlimit(resource.RLIMIT_AS, limits)
-        signal.signal(signal.SIGALRM, handler)
-
-
-def _limit_memory(limits: tuple[int, int]) -> None:
-    """Let the address space grow by MEMORY from what it is now: the only bound a C-level `ljust` obeys."""
-    pages = int(Path("/proc/self/statm").read_text().split()[0])
-    bound = pages * resource.getpagesize() + MEMORY
-    if limits[0] == resource.RLIM_INFINITY or bound < limits[0]:
-        resource.setrlimit(resource.RLIMIT_AS, (bound, limits[1]))

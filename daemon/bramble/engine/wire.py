@@ -43,6 +43,13 @@ class Sampling(msgspec.Struct, frozen=True, omit_defaults=True):
     logit_bias: tuple[Bias, ...] = ()
 
 
+class Schema(msgspec.Struct, frozen=True):
+    """The answer is to be JSON of this schema (JSON text). `strict` refuses what a grammar cannot hold it to."""
+
+    text: str
+    strict: bool = False
+
+
 class Extras(msgspec.Struct, frozen=True, omit_defaults=True):
     """What an API's client may ask for beyond an answer to a conversation.
 
@@ -53,6 +60,7 @@ class Extras(msgspec.Struct, frozen=True, omit_defaults=True):
     prompt: str = ""
     tokens: tuple[int, ...] = ()
     logprobs: int | None = None
+    schema: Schema | None = None
 
 
 # ── daemon → engine ──────────────────────────────────────────────────────────────────────────────

@@ -81,20 +81,22 @@ class Worker:
     def _begin(self, request: wire.Generate) -> None:
         try:
             tokens = self._asked.tokens(request)
+            room = self._context.size - len(tokens)
+            if room < 1 or not tokens:
+                self._refuse_size(request.id, len(tokens))
+                return
+            job = self._job(request, tokens, min(request.max_tokens, room))
         except CannotAnswer as error:
             self._refuse(request.id, "bad_request", str(error))
             return
-        room = self._context.size - len(tokens)
-        if room < 1 or not tokens:
-            self._refuse_size(request.id, len(tokens))
-            return
-        slot = self._cache.claim(self._job(request, tokens, min(request.max_tokens, room)))
-        if slot is None or slot.job is None:
+        slot = self._cache.claim(job)
+        if slot is None:
+            job.sampler.close()
             self._refuse(request.id, "internal", "The engine has no free slot.")
             return
         self._prompted += len(tokens)
-        self._cached += slot.job.cached
-        self._events.append(wire.Started(request.id, len(tokens), slot.job.cached))
+        self._cached += job.cached
+        self._events.append(wire.Started(request.id, len(tokens), job.cached))
 
     def _job(self, request: wire.Generate, tokens: list[int], limit: int) -> Job:
         sampler = self._asked.sampler(request, tokens)
@@ -196,7 +198,7 @@ class Worker:
         if self._model.ends(token):
             return "stop", ""
         text = job.text.feed(self._model.piece(token))
-        if job.text.stopped:
+        if job.text.stopped or job.sampler.over:
             return "stop", text
         return ("length" if job.drawn >= job.limit else None), text
 

@@ -5,10 +5,12 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from bramble.engine.wire import Extras, Turn
+from bramble.engine.wire import Extras, Schema, Turn
 from bramble.errors import BadRequest
 from bramble.scheduler import Request
 from bramble.server.parameters import Parameters, Tokens
+
+SCHEMA_LIMIT = 64 * 1024
 
 Role = Literal["system", "developer", "user", "assistant", "tool"]
 
@@ -33,6 +35,29 @@ class ChatMessage(msgspec.Struct):
         return Turn(role, self.content or "")
 
 
+class NamedSchema(msgspec.Struct):
+    """The schema of `response_format`; without one, any JSON object."""
+
+    schema: msgspec.Raw = msgspec.Raw(b'{"type":"object"}')
+    strict: bool | None = None
+
+
+class TextFormat(msgspec.Struct, tag_field="type", tag="text"):
+    """No format at all."""
+
+
+class ObjectFormat(msgspec.Struct, tag_field="type", tag="json_object"):
+    """Any JSON object, or one of a schema, as llama-server takes it."""
+
+    schema: msgspec.Raw = msgspec.Raw(b'{"type":"object"}')
+
+
+class SchemaFormat(msgspec.Struct, tag_field="type", tag="json_schema"):
+    """JSON of a schema."""
+
+    json_schema: NamedSchema
+
+
 class ChatCompletion(Parameters, kw_only=True):
     """The body of POST /v1/chat/completions."""
 
@@ -40,6 +65,7 @@ class ChatCompletion(Parameters, kw_only=True):
     max_completion_tokens: Tokens | None = None
     logprobs: bool | None = None
     top_logprobs: Annotated[int, Meta(ge=0, le=20)] | None = None
+    response_format: TextFormat | ObjectFormat | SchemaFormat | None = None
 
     def prompts(self, max_tokens: int) -> list[list[Request]]:
         """The choices for the one prompt that there is; `max_tokens` where no length is named. Raises BadRequest."""
@@ -58,4 +84,23 @@ class ChatCompletion(Parameters, kw_only=True):
             raise BadRequest(
                 "top_logprobs goes with logprobs.", "Add logprobs: true.", field="top_logprobs"
             )
-        return Extras(logprobs=(self.top_logprobs or 0) if self.logprobs else None)
+        return Extras(
+            logprobs=(self.top_logprobs or 0) if self.logprobs else None, schema=self._schema()
+        )
+
+    def _schema(self) -> Schema | None:
+        match self.response_format:
+            case ObjectFormat(schema):
+                return Schema(_text(schema))
+            case SchemaFormat(NamedSchema(schema, strict)):
+                return Schema(_text(schema), bool(strict))
+            case _:
+                return None
+
+
+def _text(schema: msgspec.Raw) -> str:
+    data = bytes(schema)
+    if len(data) > SCHEMA_LIMIT:
+        message = f"The schema is longer than {SCHEMA_LIMIT} bytes."
+        raise BadRequest(message, field="response_format")
+    return data.decode()
