@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import msgspec
 
 from bramble.engine.client import Engine
-from bramble.engine.wire import Done, Extras, Piece, Progress, Sampling, Started, Turn
+from bramble.engine.extras import Extras
+from bramble.engine.wire import Done, Piece, Progress, Sampling, Started, Turn
 from bramble.errors import Busy
 
 LEARNING = 0.2

@@ -13,3 +13,11 @@ def rig(starter: Path) -> Iterator[Rig]:
     rig = Rig(starter)
     yield rig
     assert rig.close() == 0
+
+
+@pytest.fixture(scope="module")
+def own(starter: Path) -> Iterator[Rig]:
+    """An engine of a file's own, for long prompts that would leave no room for what others keep."""
+    rig = Rig(starter)
+    yield rig
+    assert rig.close() == 0

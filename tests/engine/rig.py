@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 
 from bramble.engine import wire
+from bramble.engine.extras import Extras
 
 DEADLINE = 60.0
 NOTHING: Mapping[str, object] = {}
@@ -28,7 +29,7 @@ class Ask:
     stop: tuple[str, ...] = ()
     temperature: float = 0.0
     seed: int | None = None
-    extras: wire.Extras = wire.Extras()
+    extras: Extras = Extras()
 
 
 @dataclass
@@ -101,7 +102,7 @@ class Rig:
         turns: tuple[wire.Turn, ...],
         tokens: int,
         sampling: wire.Sampling,
-        extras: wire.Extras,
+        extras: Extras,
     ) -> Answer:
         """Send a request as it is and wait until it is over."""
         id = next(self._ids)

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from bramble.engine import gbnf
 from bramble.engine.constraint import Constraint
+from bramble.engine.extras import Schema
 from bramble.engine.grammar import from_schema
 from bramble.engine.llama import Model
 from bramble.engine.schema import GrammarError
-from bramble.engine.wire import Schema
 from tests.engine.schemas import SCHEMAS
 
 ENDS = st.none() | st.integers(-300, 3000)

@@ -7,7 +7,7 @@ import jsonschema
 import pytest
 
 from bramble.engine import wire
-from bramble.engine.wire import Extras, Schema
+from bramble.engine.extras import Bias, Extras, Schema
 from tests.engine.rig import Answer, Ask, Rig
 from tests.engine.schemas import SCHEMAS
 
@@ -21,12 +21,12 @@ def asks(name: str, count: int) -> list[Ask]:
     ]
 
 
-def validated(rig: Rig, name: str, count: int) -> int:
+def validated(own: Rig, name: str, count: int) -> int:
     """How many of `count` answers ended by themselves; those must all be of the schema."""
     whole = 0
     todo = iter(asks(name, count))
-    while some := [rig.ask(ask) for ask in islice(todo, 4)]:
-        for answer in rig.wait(*some):
+    while some := [own.ask(ask) for ask in islice(todo, 4)]:
+        for answer in own.wait(*some):
             assert isinstance(answer.end, wire.Done), answer.end
             if answer.done.reason == "stop":
                 value = json.loads(answer.text)
@@ -40,36 +40,36 @@ def validated(rig: Rig, name: str, count: int) -> int:
 
 
 @pytest.mark.parametrize("name", SCHEMAS)
-def test_answers_validate(rig: Rig, name: str) -> None:
-    assert validated(rig, name, 2) == 2
+def test_answers_validate(own: Rig, name: str) -> None:
+    assert validated(own, name, 1) == 1
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SCHEMAS)
-def test_ten_of_ten_answers_validate(rig: Rig, name: str) -> None:
-    assert validated(rig, name, 10) == 10
+def test_ten_of_ten_answers_validate(own: Rig, name: str) -> None:
+    assert validated(own, name, 10) == 10
 
 
-def ask_json(rig: Rig, schema: str, tokens: int = 200, strict: bool = False) -> Answer:
+def ask_json(own: Rig, schema: str, tokens: int = 200, strict: bool = False) -> Answer:
     extras = Extras(schema=Schema(schema, strict))
-    return rig.answer(Ask("Describe a cat.", tokens=tokens, temperature=1.0, seed=3, extras=extras))
+    return own.answer(Ask("Describe a cat.", tokens=tokens, temperature=1.0, seed=3, extras=extras))
 
 
-def test_an_answer_that_is_cut_says_so(rig: Rig) -> None:
+def test_an_answer_that_is_cut_says_so(own: Rig) -> None:
     answer = ask_json(
-        rig, '{"properties":{"text":{"type":"string","minLength":90}},"required":["text"]}', 4
+        own, '{"properties":{"text":{"type":"string","minLength":90}},"required":["text"]}', 4
     )
     assert answer.done.reason == "length"
     assert answer.text.startswith("{")
 
 
-def test_an_answer_ends_with_its_last_bracket(rig: Rig) -> None:
-    answer = ask_json(rig, '{"type":"array","items":{"type":"null"},"minItems":2,"maxItems":2}')
+def test_an_answer_ends_with_its_last_bracket(own: Rig) -> None:
+    answer = ask_json(own, '{"type":"array","items":{"type":"null"},"minItems":2,"maxItems":2}')
     assert json.loads(answer.text) == [None, None]
     assert answer.done.reason == "stop"
     exact = answer.done.completion_tokens
     again = ask_json(
-        rig, '{"type":"array","items":{"const":null},"minItems":2,"maxItems":2}', exact
+        own, '{"type":"array","items":{"const":null},"minItems":2,"maxItems":2}', exact
     )
     assert again.done.reason == "stop"  # no token is spent on saying that it is over
 
@@ -78,38 +78,38 @@ def test_an_answer_ends_with_its_last_bracket(rig: Rig) -> None:
     "schema",
     ["{", "[1]", '{"$ref":"#"}', '{"$ref":"http://example.org"}', '{"type":"thing"}', "{" * 9999],
 )
-def test_a_bad_schema_is_refused_and_the_engine_lives(rig: Rig, schema: str) -> None:
-    answer = ask_json(rig, schema)
+def test_a_bad_schema_is_refused_and_the_engine_lives(own: Rig, schema: str) -> None:
+    answer = ask_json(own, schema)
     assert isinstance(answer.end, wire.Refused)
     assert answer.end.code == "bad_request"
     assert "schema" in answer.end.message
-    assert rig.answer(Ask("Hi", tokens=2)).done.completion_tokens == 2
+    assert own.answer(Ask("Hi", tokens=2)).done.completion_tokens == 2
 
 
-def test_a_grammar_keeps_to_itself_beside_free_answers_and_guesses(rig: Rig) -> None:
+def test_a_grammar_keeps_to_itself_beside_free_answers_and_guesses(own: Rig) -> None:
     """Guessed tokens are drawn by the grammar, too: a text that is to be repeated is a trap for it."""
     trap = '{"a": 1}\n' * 12
     extras = Extras(
         schema=Schema('{"properties":{"b":{"const":"' + "no " * 20 + '"}},"required":["b"]}')
     )
-    held = rig.ask(Ask("Repeat: " + trap, tokens=100, extras=extras))
-    free = rig.ask(Ask("Repeat: " + trap, tokens=40))
-    answer, other = rig.wait(held, free)
+    held = own.ask(Ask("Repeat: " + trap, tokens=100, extras=extras))
+    free = own.ask(Ask("Repeat: " + trap, tokens=40))
+    answer, other = own.wait(held, free)
     assert json.loads(answer.text) == {"b": "no " * 20}
     assert other.done.completion_tokens > 0
 
 
-def test_bias_and_penalties_cannot_break_a_grammar(rig: Rig) -> None:
+def test_bias_and_penalties_cannot_break_a_grammar(own: Rig) -> None:
     extras = Extras(schema=Schema('{"enum":["yes","no"]}'))
-    bias = tuple(wire.Bias(token, 100.0) for token in range(0, 3000, 7))
+    bias = tuple(Bias(token, 100.0) for token in range(0, 3000, 7))
     sampling = wire.Sampling(temperature=2.0, presence_penalty=2.0, logit_bias=bias, seed=1)
     turns = (wire.Turn("user", "Is it?"),)
-    answer = rig.put(turns, 20, sampling, extras)
+    answer = own.put(turns, 20, sampling, extras)
     assert json.loads(answer.text) in ("yes", "no")
 
 
-def test_logprobs_are_told_of_held_answers(rig: Rig) -> None:
+def test_logprobs_are_told_of_held_answers(own: Rig) -> None:
     extras = Extras(schema=Schema('{"enum":["yes","no"]}'), logprobs=1)
-    answer = rig.answer(Ask("Is it?", tokens=20, extras=extras))
+    answer = own.answer(Ask("Is it?", tokens=20, extras=extras))
     told = [one for e in answer.events if isinstance(e, wire.Piece) for one in e.drawn]
     assert b"".join(one.token for one in told).decode() == answer.text

@@ -105,3 +105,85 @@ async def test_what_a_raw_prompt_cannot_be(daemon: Running, body: Json, param: s
     assert status == 400
     assert answer["error"]["param"] == param
     assert answer["error"]["message"]
+
+
+TOOLS = [{"type": "function", "function": {"name": "lamp", "parameters": {"type": "object"}}}]
+CALL = '{"name": "lamp", "arguments": {"on": true}}'
+
+
+@pytest.mark.parametrize("size", [1, 7, 1000])
+async def test_a_call_is_streamed_as_a_call(daemon: Running, size: int) -> None:
+    asked = chat(f"repeat {size} I see. <tool_call>{CALL}</tool_call><tool_call>{CALL}</tool_call>")
+    told = await chunks(daemon, "chat/completions", {**asked, "tools": TOOLS})
+    choices = [chunk["choices"][0] for chunk in told]
+    assert choices[0]["delta"]["role"] == "assistant"
+    assert "".join(c["delta"].get("content") or "" for c in choices) == "I see. "
+    deltas = [c["delta"]["tool_calls"] for c in choices if "tool_calls" in c["delta"]]
+    assert [len(delta) for delta in deltas] == [1, 1]
+    assert [delta[0]["index"] for delta in deltas] == [0, 1]
+    assert all(delta[0]["id"] and delta[0]["type"] == "function" for delta in deltas)
+    assert deltas[0][0]["function"] == {"name": "lamp", "arguments": '{"on": true}'}
+    assert [c["finish_reason"] for c in choices if c["finish_reason"]] == ["tool_calls"]
+
+
+async def test_a_call_in_one_piece(daemon: Running) -> None:
+    asked = chat(f"repeat 5 {CALL}", tools=TOOLS)
+    _, answer = await post(daemon, "chat/completions", asked)
+    (choice,) = answer["choices"]
+    assert choice["message"]["content"] is None
+    (call,) = choice["message"]["tool_calls"]
+    assert json.loads(call["function"]["arguments"]) == {"on": True}
+    assert choice["finish_reason"] == "tool_calls"
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"tools": TOOLS, "tool_choice": "none"},
+        {"tools": []},
+        {"tools": [{"type": "web_search"}]},
+        {"tools": None, "tool_choice": "auto"},
+    ],
+)
+async def test_without_tools_everything_is_text(daemon: Running, more: Json) -> None:
+    _, answer = await post(daemon, "chat/completions", chat(f"repeat 5 {CALL}", **more))
+    assert answer["choices"][0]["message"] == {"role": "assistant", "content": CALL}
+    assert answer["choices"][0]["finish_reason"] == "stop"
+
+
+async def test_a_call_that_is_cut_is_text(daemon: Running) -> None:
+    asked = chat(f"repeat 5 {CALL}", tools=TOOLS, max_tokens=3)
+    _, answer = await post(daemon, "chat/completions", asked)
+    assert answer["choices"][0]["message"]["content"] == CALL[:15]
+    assert answer["choices"][0]["finish_reason"] == "length"
+    told = await chunks(daemon, "chat/completions", asked)
+    assert "".join(c["choices"][0]["delta"].get("content", "") for c in told) == CALL[:15]
+    assert told[-1]["choices"][0]["finish_reason"] == "length"
+
+
+async def test_the_engine_gets_calls_and_their_results(daemon: Running) -> None:
+    call = {"id": "c1", "type": "function", "function": {"name": "lamp", "arguments": "{}"}}
+    messages = [
+        {"role": "user", "content": "Light!"},
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "content": "turns", "tool_call_id": "c1"},
+    ]
+    _, answer = await post(daemon, "chat/completions", {"messages": messages, "tools": TOOLS})
+    _, called, result = json.loads(answer["choices"][0]["message"]["content"])
+    assert called["tool_calls"] == [{"id": "c1", "name": "lamp", "arguments": "{}"}]
+    assert result["name"] == "lamp"
+    assert result["tool_call_id"] == "c1"
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"tools": TOOLS, "tool_choice": {"type": "function", "function": {"name": "rm"}}},
+        {"tool_choice": "required"},
+        {"tools": TOOLS, "tool_choice": "always"},
+    ],
+)
+async def test_a_choice_that_cannot_be_made(daemon: Running, more: Json) -> None:
+    status, answer = await post(daemon, "chat/completions", chat("say 1", **more))
+    assert status == 400
+    assert answer["error"]["param"] == "tool_choice"

@@ -10,7 +10,7 @@ import pytest
 from aiohttp import ClientResponse
 
 from bramble.engine.client import Phase
-from bramble.engine.wire import Bias
+from bramble.engine.extras import Bias
 from bramble.server.completion import ChatCompletion
 from tests.conftest import Start
 from tests.daemons import DEADLINE, Running

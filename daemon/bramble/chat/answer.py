@@ -10,7 +10,8 @@ from typing import Literal
 
 import msgspec
 
-from bramble.engine.wire import Done, Drawn, Piece, Progress, Started
+from bramble.engine.extras import Drawn
+from bramble.engine.wire import Done, Piece, Progress, Started
 from bramble.errors import BrambleError
 from bramble.scheduler import Queued
 

@@ -2,7 +2,9 @@
 
 import os
 
+from bramble.engine.calls import for_calls
 from bramble.engine.constraint import Constraint
+from bramble.engine.extras import Extras, Schema, Tool
 from bramble.engine.grammar import from_schema
 from bramble.engine.llama import Model
 from bramble.engine.sample import Sampler
@@ -18,8 +20,8 @@ class CannotAnswer(Exception):
 class Asked:
     """Reads requests for one model."""
 
-    def __init__(self, model: Model, template: ChatTemplate) -> None:
-        self._model, self._template = model, template
+    def __init__(self, model: Model, template: ChatTemplate, context: int) -> None:
+        self._model, self._template, self._context = model, template, context
 
     def tokens(self, request: Generate) -> list[int]:
         """The prompt. Raises CannotAnswer."""
@@ -28,9 +30,12 @@ class Asked:
         if request.extras.prompt:
             return self._model.tokenize(request.extras.prompt)
         try:
-            return self._model.tokenize(self._template.render(request.turns))
+            tokens = self._rendered(request, request.extras.tools)
+            if request.extras.tools and len(tokens) >= self._context:
+                return self._rendered(request, ())  # a small context holds no long list of tools
         except TemplateRefusal as error:
             raise CannotAnswer(f"The model's chat template says: {error}") from error
+        return tokens
 
     def sampler(self, request: Generate, tokens: list[int]) -> Sampler:
         """How the answer to this prompt is drawn. Raises CannotAnswer."""
@@ -47,13 +52,27 @@ class Asked:
             constraint=self._constraint(request),
         )
 
+    def _rendered(self, request: Generate, tools: tuple[Tool, ...]) -> list[int]:
+        return self._model.tokenize(self._template.render(request.turns, tools))
+
     def _constraint(self, request: Generate) -> Constraint | None:
-        if request.extras.schema is None:
-            return None
+        extras = request.extras
         try:
-            return Constraint(self._model, from_schema(request.extras.schema))
+            if extras.forced:
+                return self._calls(extras, extras.forced, None)
+            if extras.schema is None:
+                return None
+            if extras.tools:
+                return self._calls(extras, tuple(t.name for t in extras.tools), extras.schema)
+            return Constraint(self._model, from_schema(extras.schema))
         except GrammarError as error:
             raise CannotAnswer(f"The schema {error}.") from error
+
+    def _calls(self, extras: Extras, names: tuple[str, ...], answer: Schema | None) -> Constraint:
+        tools = [tool for tool in extras.tools if tool.name in names]
+        form = self._template.call_form
+        grammar = for_calls(tools, form, several=extras.several, answer=answer)
+        return Constraint(self._model, grammar)
 
     def _known(self, tokens: list[int]) -> list[int]:
         """Raise CannotAnswer for a token that this model has not: llama.cpp would read past its table."""

@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, Callable
 from itertools import count
 
 from bramble.engine import wire
+from bramble.engine.extras import Extras
 from bramble.engine.supervisor import EngineSpec, EngineState, Phase, Supervisor
 from bramble.errors import (
     BadRequest,
@@ -24,7 +25,7 @@ Mailbox = asyncio.Queue[wire.Event | BrambleError]
 
 
 DEFAULT_SAMPLING = wire.Sampling()
-NO_EXTRAS = wire.Extras()
+NO_EXTRAS = Extras()
 
 
 class Engine:
@@ -68,7 +69,7 @@ class Engine:
         max_tokens: int,
         stop: tuple[str, ...] = (),
         sampling: wire.Sampling = DEFAULT_SAMPLING,
-        extras: wire.Extras = NO_EXTRAS,
+        extras: Extras = NO_EXTRAS,
     ) -> AsyncGenerator[wire.Started | wire.Progress | wire.Piece | wire.Done, None]:
         """Answer a conversation. Closing the generator cancels within one step.
 

@@ -12,8 +12,8 @@ from typing import Any, cast
 
 from bramble.engine import gbnf
 from bramble.engine.bounds import Overrun, bounded
+from bramble.engine.extras import Schema
 from bramble.engine.schema import GrammarError, Json, Reader, some
-from bramble.engine.wire import Schema
 
 SECONDS = 2.0
 MEMORY = 128 * 1024 * 1024
@@ -25,33 +25,49 @@ REPEATS_IN_ALL = 20_000
 
 def from_schema(schema: Schema) -> str:
     """A grammar for JSON of this schema. Raises GrammarError."""
+    return written(*rules_for(schema))
+
+
+def rules_for(
+    schema: Schema, *, prefix: str = "", kind: str | None = None
+) -> tuple[str, dict[str, str]]:
+    """Where to start, and the rules that it takes; `kind` narrows the schema to one type.
+
+    The names of all but the common rules begin with `prefix`. Raises GrammarError.
+    """
     if len(schema.text) > TEXT_LIMIT:
         raise GrammarError(f"is longer than {TEXT_LIMIT} characters")
     with _guarded():
         root = json.loads(schema.text)
-        rules = _Rules(root, strict=schema.strict)
-        grammar = rules.grammar(rules.value(root))
-        grammar.encode()  # half a surrogate pair is no text
-    return grammar
+        rules = _Rules(root, strict=schema.strict, prefix=prefix)
+        start = rules.value({"allOf": [root, {"type": kind}]} if kind else root)
+        made = rules.make()
+        written(start, made).encode()  # half a surrogate pair is no text
+    return start, made
+
+
+def written(start: str, rules: dict[str, str]) -> str:
+    """A grammar as llama.cpp reads it."""
+    return "".join(f"{name} ::= {rule}\n" for name, rule in {"root": start, **rules}.items())
 
 
 class _Rules:
-    """The rules of one grammar, made one after another: a schema may refer to itself."""
+    """The rules of one schema, made one after another: a schema may refer to itself."""
 
-    def __init__(self, root: Any, *, strict: bool) -> None:
+    def __init__(self, root: Any, *, strict: bool, prefix: str) -> None:
+        self._prefix = prefix
         self._reader, self._strict = Reader(root, strict=strict), strict
         self._repeats = 0
         self._names: dict[str, str] = {}
         self._rules: dict[str, str] = dict(gbnf.COMMON)
         self._waiting: list[tuple[str, Json]] = []
 
-    def grammar(self, start: str) -> str:
-        """Everything that `start` needs, as llama.cpp reads it."""
+    def make(self) -> dict[str, str]:
+        """All rules by name."""
         while self._waiting:
             name, schema = self._waiting.pop()
             self._rules[name] = self._rule(name, schema)
-        lines = [f"root ::= {start}", *(f"{name} ::= {rule}" for name, rule in self._rules.items())]
-        return "\n".join(lines) + "\n"
+        return self._rules
 
     def value(self, schema: Any) -> str:
         """An expression for any value of a schema."""
@@ -66,7 +82,7 @@ class _Rules:
         """The rule for a plain schema; made later where it is new."""
         key = json.dumps(schema, sort_keys=True)
         if key not in self._names:
-            self._names[key] = name = f"r{len(self._names)}"
+            self._names[key] = name = f"{self._prefix}r{len(self._names)}"
             self._waiting.append((name, schema))
         return self._names[key]
 
@@ -98,7 +114,7 @@ class _Rules:
 
     def _object(self, name: str, schema: Json) -> str:
         properties: Json = dict(_dict(schema.get("properties", {}), "properties"))
-        more = schema.get("additionalProperties", True)
+        more = schema.get("additionalProperties", "properties" not in schema)
         required = cast(list[str], some(schema.get("required", []), "required", empty=True))
         for key in required:
             properties.setdefault(str(key), more)

@@ -4,9 +4,10 @@ from typing import Any
 
 from bramble.engine.candidates import candidates
 from bramble.engine.constraint import Constraint
+from bramble.engine.extras import Bias, Drawn
 from bramble.engine.llama import C, Context, Model
 from bramble.engine.logprobs import Logprobs
-from bramble.engine.wire import Bias, Drawn, Sampling
+from bramble.engine.wire import Sampling
 
 PENALTY_WINDOW = 64
 """How many of the last tokens the repetition penalties look at, in llama-server too."""

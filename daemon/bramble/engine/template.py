@@ -13,6 +13,8 @@ from jinja2 import TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from bramble.engine.bounds import Overrun, bounded
+from bramble.engine.extras import Tool
+from bramble.engine.tools import CallForm, Json, form_of, native, plain, shown
 from bramble.engine.wire import Turn
 
 SOURCE_LIMIT = 256 * 1024
@@ -60,9 +62,21 @@ def _strftime_now(form: str) -> str:
     return datetime.now().strftime(form)
 
 
-def _tojson(value: object, indent: int | None = None) -> str:
+def _tojson(
+    value: object,
+    ensure_ascii: bool = False,
+    indent: int | None = None,
+    separators: tuple[str, str] | None = None,
+    sort_keys: bool = False,
+) -> str:
     """As Hugging Face defines it for chat templates: plain JSON, not escaped for HTML."""
-    return json.dumps(value, ensure_ascii=False, indent=indent)
+    return json.dumps(
+        value,
+        ensure_ascii=ensure_ascii,
+        indent=indent,
+        separators=separators,
+        sort_keys=sort_keys,
+    )
 
 
 class ChatTemplate:
@@ -85,17 +99,30 @@ class ChatTemplate:
             "add_generation_prompt": True,
         }
         self._takes_system = self._probe()
+        self._knows_tools = self._probe_tools()
+        self.call_form = form_of(source) if self._knows_tools else CallForm()
 
-    def render(self, turns: tuple[Turn, ...]) -> str:
-        """The prompt for a conversation, ready for the assistant to go on."""
-        messages = [{"role": turn.role, "content": turn.content} for turn in turns]
-        return self._render(messages if self._takes_system else _without_system(messages))
+    def render(self, turns: tuple[Turn, ...], tools: tuple[Tool, ...] = ()) -> str:
+        """The prompt for a conversation, ready for the assistant to go on.
 
-    def _render(self, messages: list[dict[str, str]]) -> str:
+        Tools go to a template that knows them, else into the system message.
+        """
+        if self._knows_tools and (tools or any(t.tool_calls or t.role == "tool" for t in turns)):
+            try:
+                return self._render(self._fitting(native(turns)), shown(tools) or None)
+            except TemplateRefusal:  # it wants tools in an order of its own
+                return self._render(self._fitting(plain(turns, tools)))
+        return self._render(self._fitting(plain(turns, tools)))
+
+    def _fitting(self, messages: list[Json]) -> list[Json]:
+        return messages if self._takes_system else _without_system(messages)
+
+    def _render(self, messages: list[Json], tools: list[Json] | None = None) -> str:
         parts: list[str] = []
         size = 0
+        names = {**self._names, "tools": tools} if tools else self._names
         with _bounded():
-            for part in self._template.generate(messages=messages, **self._names):
+            for part in self._template.generate(messages=messages, **names):
                 size += len(part)
                 if size > OUTPUT_LIMIT:
                     raise TemplateRefusal("the chat template renders too much text")
@@ -113,8 +140,16 @@ class ChatTemplate:
         except TemplateRefusal:
             return False
 
+    def _probe_tools(self) -> bool:
+        """Whether the template shows the tools that it is given."""
+        try:
+            tools = shown([Tool("TOOL-MARK", "A tool.")])
+            return "TOOL-MARK" in self._render([{"role": "user", "content": "Hi"}], tools)
+        except TemplateRefusal:
+            return False
 
-def _without_system(messages: list[dict[str, str]]) -> list[dict[str, str]]:
+
+def _without_system(messages: list[Json]) -> list[Json]:
     """For templates that know no system role (Gemma's): its text opens the first user message."""
     system = "\n\n".join(m["content"] for m in messages if m["role"] == "system")
     rest = [dict(message) for message in messages if message["role"] != "system"]

@@ -8,6 +8,8 @@ from typing import Literal
 
 import msgspec
 
+from bramble.engine.extras import Bias, Drawn, Extras, ToolCall
+
 FRAME_LIMIT = 64 * 1024 * 1024
 """Largest accepted frame in bytes; either side treats a longer one as a broken peer."""
 
@@ -15,18 +17,14 @@ _HEADER = struct.Struct(">I")
 HEADER_SIZE = _HEADER.size
 
 
-class Turn(msgspec.Struct, frozen=True):
-    """One message of a conversation as the chat template sees it."""
+class Turn(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One message of a conversation as the chat template sees it. A tool's answer names the call that it is for."""
 
     role: Literal["system", "user", "assistant", "tool"]
     content: str
-
-
-class Bias(msgspec.Struct, frozen=True):
-    """What is added to a token's logit before anything else."""
-
-    token: int
-    bias: float
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_call_id: str = ""
+    name: str = ""
 
 
 class Sampling(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -41,26 +39,6 @@ class Sampling(msgspec.Struct, frozen=True, omit_defaults=True):
     presence_penalty: float = 0.0
     seed: int | None = None
     logit_bias: tuple[Bias, ...] = ()
-
-
-class Schema(msgspec.Struct, frozen=True):
-    """The answer is to be JSON of this schema (JSON text). `strict` refuses what a grammar cannot hold it to."""
-
-    text: str
-    strict: bool = False
-
-
-class Extras(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What an API's client may ask for beyond an answer to a conversation.
-
-    `prompt` (text) or `tokens` stand in place of the turns. `logprobs` is how many likely tokens to tell beside each
-    one drawn, None for no probabilities at all.
-    """
-
-    prompt: str = ""
-    tokens: tuple[int, ...] = ()
-    logprobs: int | None = None
-    schema: Schema | None = None
 
 
 # ── daemon → engine ──────────────────────────────────────────────────────────────────────────────
@@ -219,21 +197,6 @@ class Progress(msgspec.Struct, frozen=True, tag=True):
     id: int
     done: int
     total: int
-
-
-class Likely(msgspec.Struct, frozen=True):
-    """A token's bytes (maybe half a character) and the logarithm of its probability."""
-
-    token: bytes
-    logprob: float
-
-
-class Drawn(msgspec.Struct, frozen=True):
-    """A drawn token and the likeliest ones in its place, before temperature and cuts."""
-
-    token: bytes
-    logprob: float
-    top: tuple[Likely, ...] = ()
 
 
 class Piece(msgspec.Struct, frozen=True, tag=True, omit_defaults=True):

@@ -23,7 +23,7 @@ class Worker:
         self._channel = channel
         self._model, self._context = parts.model, parts.context
         self._cache, self._pace = parts.cache, parts.pace
-        self._asked = Asked(parts.model, parts.template)
+        self._asked = Asked(parts.model, parts.template, parts.context.size)
         self._ahead = Ahead(parts.model, parts.template, parts.context.size)
         self._events: list[wire.Event] = []
         self._steps = self._prompted = self._cached = self._completed = 0

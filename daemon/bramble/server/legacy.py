@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from msgspec import Meta
 
 from bramble.chat.answer import Over, Text
-from bramble.engine.wire import Drawn, Extras
+from bramble.engine.extras import Drawn, Extras
 from bramble.errors import BadRequest
 from bramble.scheduler import Request
 from bramble.server.parameters import Parameters
@@ -34,6 +34,10 @@ class Completion(Parameters, kw_only=True):
         if len(several) * self.choices > MOST:
             raise BadRequest(f"More than {MOST} answers a request are not given.", field="prompt")
         return [[self._request(extras, s) for s in self.samplings()] for extras in several]
+
+    def reply(self, model: str) -> "TextReply":
+        """The answer's shape."""
+        return TextReply(model, include_usage=self.include_usage)
 
     def _request(self, extras: Extras, sampling: Any) -> Request:
         return Request((), self.max_tokens or DEFAULT_LENGTH, self.stops(), sampling, extras)

@@ -18,8 +18,8 @@ from bramble.server.access import peer
 from bramble.server.choices import Choices
 from bramble.server.completion import ChatCompletion
 from bramble.server.errors import Refused, json_response, malformed, openai_error
-from bramble.server.legacy import Completion, TextReply
-from bramble.server.replies import ChatReply, Reply, Said, event, usage
+from bramble.server.legacy import Completion
+from bramble.server.replies import Reply, Said, event, usage
 from bramble.server.status import Status
 
 BODY_SECONDS = 30.0
@@ -53,18 +53,15 @@ class OpenAI:
     async def chat(self, request: web.Request) -> web.StreamResponse:
         """POST /v1/chat/completions."""
         body = await _read(request, _chat)
-        return await self._answer(request, body, ChatReply)
+        return await self._answer(request, body)
 
     async def complete(self, request: web.Request) -> web.StreamResponse:
         """POST /v1/completions."""
         body = await _read(request, _text)
-        return await self._answer(request, body, TextReply)
+        return await self._answer(request, body)
 
     async def _answer(
-        self,
-        request: web.Request,
-        body: ChatCompletion | Completion,
-        shape: type[ChatReply | TextReply],
+        self, request: web.Request, body: ChatCompletion | Completion
     ) -> web.StreamResponse:
         prompts = body.prompts(self._max_tokens)
         choices = Choices(partial(self._begin, f"ip:{peer(request)}"), prompts)
@@ -72,7 +69,7 @@ class OpenAI:
         try:
             async with aclosing(choices.follow()) as updates:
                 await _started(updates, told)  # an error up to here still has a status code
-                reply = shape(self._model().name, include_usage=body.include_usage)
+                reply = body.reply(self._model().name)
                 if body.stream:
                     return await _stream(request, updates, told, reply)
                 async for index, update in updates:

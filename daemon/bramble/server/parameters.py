@@ -5,7 +5,8 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from bramble.engine.wire import Bias, Sampling
+from bramble.engine.extras import Bias
+from bramble.engine.wire import Sampling
 
 Tokens = Annotated[int, Meta(ge=1, le=1 << 31)]
 Penalty = Annotated[float, Meta(ge=-2, le=2)]

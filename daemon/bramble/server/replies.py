@@ -12,7 +12,9 @@ from typing import Any, Protocol
 import msgspec
 
 from bramble.chat.answer import Over, Text
-from bramble.engine.wire import Done, Drawn, Likely
+from bramble.engine.extras import Drawn, Likely
+from bramble.engine.wire import Done
+from bramble.server.calls import Call, CallReader
 
 encode = msgspec.json.encode
 
@@ -82,10 +84,20 @@ def head(kind: str, prefix: str, model: str) -> dict[str, Any]:
 
 
 class ChatReply:
-    """A chat completion."""
+    """A chat completion. Where `tools` were offered, calls of them are told apart from text."""
 
-    def __init__(self, model: str, *, include_usage: bool) -> None:
+    def __init__(
+        self,
+        model: str,
+        *,
+        include_usage: bool,
+        tools: frozenset[str] = frozenset(),
+        several: bool = True,
+    ) -> None:
         self._model = model
+        self._tools, self._several = tools, several
+        self._readers: dict[int, CallReader] = {}
+        self._told: dict[int, int] = {}
         start = head("chat.completion.chunk", "chatcmpl", model)
         self._open = b"data: " + encode(start)[:-1] + b',"choices":'
         self._close = b',"usage":null}\n\n' if include_usage else b"}\n\n"
@@ -93,16 +105,24 @@ class ChatReply:
         self._after = b'},"logprobs":null,"finish_reason":null}]' + self._close
 
     def open(self, index: int) -> bytes:
+        if self._tools:
+            self._readers[index] = CallReader(self._tools, several=self._several)
         return self._chunk(index, {"role": "assistant", "content": ""})
 
     def text(self, index: int, update: Text) -> bytes:
+        if self._tools:
+            return self._deltas(index, self._readers[index].feed(update.text), update.drawn)
         if update.drawn:
             return self._chunk(index, {"content": update.text}, update.drawn)
         before = b'[{"index":%d,"delta":{"content":' % index
         return self._open + before + encode(update.text) + self._after
 
     def end(self, index: int, over: Over) -> bytes:
-        return self._chunk(index, {}, reason=over.reason)
+        if not self._tools:
+            return self._chunk(index, {}, reason=over.reason)
+        reader = self._readers[index]
+        rest = self._deltas(index, reader.finish())
+        return rest + self._chunk(index, {}, reason=_reason(over, reader))
 
     def close(self, usage: dict[str, Any]) -> bytes:
         last = self._open + b'[],"usage":' + encode(usage) + b"}\n\n"
@@ -114,12 +134,36 @@ class ChatReply:
         return {**start, "choices": choices, "usage": usage}
 
     def _choice(self, index: int, said: Said) -> dict[str, Any]:
+        reader = CallReader(self._tools, several=self._several)
+        parts = [*reader.feed(said.text), *reader.finish()] if self._tools else [said.text]
+        calls = [part for part in parts if isinstance(part, Call)]
+        text = "".join(part for part in parts if isinstance(part, str))
+        message: dict[str, Any] = {"role": "assistant", "content": text}
+        if calls:
+            message["content"] = text or None
+            message["tool_calls"] = [_called(call) for call in calls]
         return {
             "index": index,
-            "message": {"role": "assistant", "content": said.text},
+            "message": message,
             "logprobs": logprobs(said.drawn),
-            "finish_reason": said.over.reason if said.over else None,
+            "finish_reason": _reason(said.over, reader) if said.over else None,
         }
+
+    def _deltas(
+        self, index: int, parts: Sequence[str | Call], drawn: Sequence[Drawn] = ()
+    ) -> bytes:
+        """A chunk for each text and each call: clients read one call of a delta."""
+        chunks: list[bytes] = []
+        for part in parts:
+            if isinstance(part, str):
+                chunks.append(self._chunk(index, {"content": part}, drawn))
+                drawn = ()
+            else:
+                number = self._told.get(index, 0)
+                self._told[index] = number + 1
+                call = {"index": number, **_called(part)}
+                chunks.append(self._chunk(index, {"tool_calls": [call]}))
+        return b"".join(chunks)
 
     def _chunk(
         self,
@@ -135,6 +179,15 @@ class ChatReply:
             "finish_reason": reason,
         }
         return self._open + encode([choice]) + self._close
+
+
+def _reason(over: Over, reader: CallReader) -> str:
+    return "tool_calls" if reader.calls and over.reason == "stop" else over.reason
+
+
+def _called(call: Call) -> dict[str, Any]:
+    function = {"name": call.name, "arguments": call.arguments}
+    return {"id": call.id, "type": "function", "function": function}
 
 
 def logprobs(drawn: Iterable[Drawn]) -> dict[str, Any] | None:

@@ -1,0 +1,64 @@
+"""What an API's client may ask for beyond an answer to a conversation; parts of the wire's messages."""
+
+import msgspec
+
+
+class ToolCall(msgspec.Struct, frozen=True):
+    """A function that the assistant called; `arguments` as JSON text."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+class Tool(msgspec.Struct, frozen=True):
+    """A function that may be called; `parameters` is the JSON schema of its arguments, as JSON text."""
+
+    name: str
+    description: str = ""
+    parameters: str = "{}"
+
+
+class Schema(msgspec.Struct, frozen=True):
+    """The answer is to be JSON of this schema (JSON text). `strict` refuses what a grammar cannot hold it to."""
+
+    text: str
+    strict: bool = False
+
+
+class Bias(msgspec.Struct, frozen=True):
+    """What is added to a token's logit before anything else."""
+
+    token: int
+    bias: float
+
+
+class Extras(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What an API's client may ask for beyond an answer to a conversation.
+
+    `prompt` (text) or `tokens` stand in place of the turns. `logprobs` is how many likely tokens to tell beside each
+    one drawn, None for no probabilities at all. One of the tools named in `forced` must be called; `several` at once.
+    """
+
+    prompt: str = ""
+    tokens: tuple[int, ...] = ()
+    logprobs: int | None = None
+    schema: Schema | None = None
+    tools: tuple[Tool, ...] = ()
+    forced: tuple[str, ...] = ()
+    several: bool = True
+
+
+class Likely(msgspec.Struct, frozen=True):
+    """A token's bytes (maybe half a character) and the logarithm of its probability."""
+
+    token: bytes
+    logprob: float
+
+
+class Drawn(msgspec.Struct, frozen=True):
+    """A drawn token and the likeliest ones in its place, before temperature and cuts."""
+
+    token: bytes
+    logprob: float
+    top: tuple[Likely, ...] = ()
