@@ -183,6 +183,41 @@ BAD: dict[str, tuple[str, str]] = {
         ),
         "large",
     ),
+    "a long choice": (json.dumps({"enum": list(range(3000))}), "open at once"),
+    "alternatives that begin alike": (
+        json.dumps(
+            {
+                "$defs": {
+                    f"d{n}": {
+                        "anyOf": [
+                            {"properties": {"a": {"$ref": f"#/$defs/d{n + 1}"}, f"b{k}": {}}}
+                            for k in range(9)
+                        ]
+                    }
+                    for n in range(5)
+                }
+                | {"d5": {"type": "null"}},
+                "$ref": "#/$defs/d0",
+            }
+        ),
+        "open at once",
+    ),
+    "the same for ever": (
+        json.dumps(
+            {
+                "$defs": {
+                    "x": {
+                        "anyOf": [
+                            {"properties": {"a": {"$ref": "#/$defs/x"}, "b": {}}},
+                            {"properties": {"a": {"$ref": "#/$defs/x"}, "c": {}}},
+                        ]
+                    }
+                },
+                "$ref": "#/$defs/x",
+            }
+        ),
+        "begin alike",
+    ),
     "many strings": (
         json.dumps({"prefixItems": [{"type": "string", "maxLength": 1900 + n} for n in range(99)]}),
         "counts further",
@@ -202,6 +237,19 @@ def test_a_bad_schema_is_refused_in_words_and_in_time(name: str) -> None:
 def test_without_strict_what_cannot_be_held_is_left_to_the_model(model: Model) -> None:
     schema = {"type": "string", "pattern": "^[a-f]+$", "not": {"const": "x"}}
     assert allows(model, schema, "abc")
+
+
+def test_alternatives_that_are_told_apart_may_nest_for_ever(model: Model) -> None:
+    """An expression, as programs describe one: which kind it is comes first."""
+    both = {"a": {"$ref": "#/$defs/x"}, "b": {"$ref": "#/$defs/x"}}
+    names = ("kind", "a", "b")
+    kinds = [
+        {"properties": {"kind": {"const": kind}, **both}, "required": list(names)}
+        for kind in ("sum", "product")
+    ]
+    schema = {"$defs": {"x": {"anyOf": [*kinds, {"type": "number"}]}}, "$ref": "#/$defs/x"}
+    inner = {"kind": "product", "a": 2, "b": 3.5}
+    assert allows(model, schema, {"kind": "sum", "a": inner, "b": 1}, strict=True)
 
 
 def test_schemas_that_go_on_for_ever_have_small_grammars(model: Model) -> None:

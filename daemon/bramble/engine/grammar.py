@@ -13,6 +13,7 @@ from typing import Any, cast
 from bramble.engine import gbnf
 from bramble.engine.bounds import Overrun, bounded
 from bramble.engine.extras import Schema
+from bramble.engine.openness import Openness
 from bramble.engine.schema import GrammarError, Json, Reader, some
 
 SECONDS = 2.0
@@ -56,6 +57,7 @@ class _Rules:
 
     def __init__(self, root: Any, *, strict: bool, prefix: str) -> None:
         self._prefix = prefix
+        self._open, self._making = Openness(), "root"
         self._reader, self._strict = Reader(root, strict=strict), strict
         self._repeats = 0
         self._names: dict[str, str] = {}
@@ -66,14 +68,18 @@ class _Rules:
         """All rules by name."""
         while self._waiting:
             name, schema = self._waiting.pop()
+            self._making = name
             self._rules[name] = self._rule(name, schema)
+        self._open.check()
         return self._rules
 
     def value(self, schema: Any) -> str:
         """An expression for any value of a schema."""
-        names = list(dict.fromkeys(self._name(kind) for kind in self._reader.plain(schema)))
+        kinds = {self._name(kind): kind for kind in self._reader.plain(schema)}
+        names = list(kinds)
         if not names:
             raise GrammarError("allows no value at all in one place")
+        self._open.value(self._making, list(kinds.values()), names)
         return names[0] if len(names) == 1 else f"({' | '.join(names)})"
 
     # ── rules ────────────────────────────────────────────────────────────────────────────────────
@@ -110,6 +116,7 @@ class _Rules:
             values = [value for value in values if _is(value, kinds)]
         if not values:
             raise GrammarError("allows no value at all in one place")
+        self._open.width(self._making, len(values))
         return " | ".join(dict.fromkeys(map(gbnf.constant, values)))
 
     def _object(self, name: str, schema: Json) -> str:
@@ -128,6 +135,7 @@ class _Rules:
 
     def _members(self, name: str, properties: Json, required: set[str]) -> str:
         """In the schema's order; rule `-a` goes on after a member, `-b` before the first one."""
+        self._open.width(name, len(properties.keys() - required) + 1)
         after = before = ""
         for index, (key, schema) in reversed(list(enumerate(properties.items()))):
             member = (
