@@ -13,7 +13,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import psutil
 from aiohttp import ClientError
+from msgspec import MsgspecError
 from rich.console import Console
 
 from tests.bench.measure import Failed, Result, run
@@ -22,7 +24,7 @@ from tests.bench.scenarios import SCENARIOS
 from tests.bench.show import as_json, show
 from tests.bench.verdict import verdicts
 
-BROKEN = (Failed, ClientError, TimeoutError, OSError)
+BROKEN = (Failed, ClientError, MsgspecError, psutil.Error, TimeoutError, OSError)
 """What a server can do to a benchmark; the others are run all the same."""
 
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
-from aiohttp import ClientSession, ClientWebSocketResponse
+from aiohttp import ClientSession, ClientWebSocketResponse, WSMsgType
 
 from tests.bench.measure import Failed
 
@@ -60,7 +60,10 @@ class Person:
         await self._socket.send_json({"type": kind, "conversation": self._conversation} | fields)
 
     async def _receive(self) -> dict[str, Any]:
-        frame: dict[str, Any] = await self._socket.receive_json()
+        message = await self._socket.receive()
+        if message.type is not WSMsgType.TEXT:
+            raise Failed("the server closed the socket")
+        frame: dict[str, Any] = message.json()
         if frame["type"] == "error":
             raise Failed(f"{frame['code']}: {frame['message']}")
         return frame
