@@ -8,6 +8,7 @@ import asyncio
 import inspect
 import json
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -45,6 +46,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             parser.error(f"{file} is no file")
     if given.model is None:
         parser.error("no model was named: --model FILE or BRAMBLE_BENCH_MODEL")
+    # Ended from outside it ends as with Ctrl-C: its servers end with it.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with TemporaryDirectory(prefix="bramble-bench-") as folder:
         options = Options(given.model, Path(folder), given.threads, given.peer, given.tuned)
         results, failed = asyncio.run(_measure(console, options, given.scenario, given.rounds))
