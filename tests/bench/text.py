@@ -1,6 +1,7 @@
 """What is asked: the same prompts on every machine, and filler that no server has seen before."""
 
 import itertools
+import random
 import time
 
 PROMPTS = (
@@ -30,8 +31,8 @@ WORDS = (
     "thunder pocket marble velvet canyon ember falcon garden hollow island"
 ).split()
 
-TOKENS_A_WORD = 1.36
-"""Of filler, in the vocabularies of Qwen2.5 and SmolLM2: 1,100 words are about 1,500 tokens."""
+TOKENS_A_WORD = 1.13
+"""Of filler: 1.15 in the vocabulary of Qwen2.5, 1.06 in that of SmolLM2."""
 
 _fresh = itertools.count(time.time_ns() // 1_000_000)
 
@@ -48,4 +49,6 @@ def filler(seed: int, count: int) -> str:
 
 def fresh(tokens: int) -> str:
     """Filler of about so many tokens that begins like none before: nothing of it can be in a cache."""
-    return f"{next(_fresh):x} {filler(next(_fresh), words(tokens))}"
+    seed = next(_fresh)
+    chosen = random.Random(seed).choices(WORDS, k=words(tokens))
+    return f"{seed:x} {' '.join(chosen)}"

@@ -13,7 +13,7 @@ from tests.bench.text import PROMPTS, fresh
 OURS, BARE = "bramble", "llama-bench"
 PROMPT = 512
 ANSWER = 128
-ASIDE = 44
+ASIDE = 64
 """Tokens of a prompt that are not filler: template, system prompt, question."""
 BENCH_SECONDS = 600.0
 
