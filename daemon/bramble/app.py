@@ -140,6 +140,7 @@ def engine_spec(config: Config, model: Path) -> EngineSpec:
         batch=engine.batch,
         max_step_ms=engine.max_step_ms,
         draft=engine.draft,
+        aside=engine.aside << 20,
         nice=engine.nice,
         name=catalogue()[engine.model].title if engine.model in catalogue() else "",
         alternatives=alternatives(),

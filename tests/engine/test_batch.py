@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bramble.engine.batch import SMALLEST, Pace, shares
-from bramble.engine.prefix import common_prefix
+from bramble.engine.overlap import common_prefix
 
 
 @given(st.lists(st.integers(0, 3), max_size=40), st.lists(st.integers(0, 3), max_size=40))

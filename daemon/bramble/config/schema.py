@@ -119,6 +119,14 @@ class EngineSettings(Struct, frozen=True):
             description="Milliseconds a step may take while someone is being answered.",
         ),
     ] = 250
+    aside: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=65_536,
+            description="Megabytes for conversations that make room while someone else sends a long text.",
+        ),
+    ] = 48
     draft: Annotated[
         int,
         Meta(

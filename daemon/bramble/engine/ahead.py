@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from bramble.engine.llama import Model
-from bramble.engine.prefix import common_prefix
+from bramble.engine.overlap import common_prefix
 from bramble.engine.template import ChatTemplate, TemplateRefusal
 from bramble.engine.wire import Turn, Typing
 

@@ -46,7 +46,7 @@ def _on_log(level: int, text: bytes, _user: object) -> None:
         _complaints.append(line)
     if level != _CONTINUED and line:
         expected = (
-            "failed to find a memory slot" in line
+            "failed to find" in line or "failed to restore" in line
         )  # the cache is full; the worker makes room
         log.log(logging.DEBUG if expected else _LEVEL.get(level, logging.DEBUG), "%s", line)
 
@@ -280,6 +280,22 @@ class Context:
     def share(self, source: int, target: int, end: int) -> None:
         """Let `target` use the first `end` cells of `source` too; nothing is computed or copied."""
         C.llama_memory_seq_cp(self._memory, source, target, 0, end)
+
+    def state_size(self, sequence: int) -> int:
+        """Bytes of `state`."""
+        return C.llama_state_seq_get_size(self._pointer, sequence)
+
+    def state(self, sequence: int) -> bytearray:
+        """What a sequence's cells hold, in llama.cpp's own format."""
+        data = bytearray(self.state_size(sequence))
+        buffer = (ctypes.c_uint8 * len(data)).from_buffer(data)
+        C.llama_state_seq_get_data(self._pointer, buffer, len(data), sequence)
+        return data
+
+    def restore(self, sequence: int, data: bytearray) -> bool:
+        """Fill an empty sequence from `state`; False where the cache has no room (it stays empty then)."""
+        buffer = (ctypes.c_uint8 * len(data)).from_buffer(data)
+        return C.llama_state_seq_set_data(self._pointer, buffer, len(data), sequence) == len(data)
 
     def synchronize(self) -> None:
         """Wait until the last step is really computed."""

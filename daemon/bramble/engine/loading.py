@@ -78,7 +78,7 @@ def load(order: Load, progress: Callable[[float], None]) -> Loaded:
     return Loaded(
         model,
         context,
-        PrefixCache(context, held.slots, trims=trims),
+        PrefixCache(context, held.slots, trims=trims, aside=order.aside),
         pace,
         template,
         _ready(order, held, model, context, kind, threads, len(on), time.monotonic() - began),

@@ -1,38 +1,34 @@
 """What the slots still hold, and how a new prompt makes the most of it: reuse, share, forget, in that order."""
 
 import time
-from collections.abc import Sequence
 
+from bramble.engine.aside import Aside, Prefix
 from bramble.engine.llama import Context
+from bramble.engine.overlap import common_prefix
 from bramble.engine.slot import Job, Slot
 
 SMALL_LOSS = 16
 """Tokens that a slot may always drop from its end to go on in place: recomputing them costs one short step."""
-
-
-def common_prefix(left: Sequence[int], right: Sequence[int]) -> int:
-    """Length of the longest common beginning of two token lists."""
-    low, high = 0, min(len(left), len(right))
-    while low < high:  # halving keeps the comparing in C: slices, not tokens
-        middle = (low + high + 1) // 2
-        if left[low:middle] == right[low:middle]:
-            low = middle
-        else:
-            high = middle - 1
-    return low
+LONG_ROWS = 256
+"""From so many missing tokens on it pays to clear the cache of idle prefixes first."""
 
 
 class PrefixCache:
-    """The slots of one context. `trims` says whether this model can drop the end of a sequence."""
+    """The slots of one context. `trims` says whether this model can drop the end of a sequence.
 
-    def __init__(self, context: Context, slots: int, *, trims: bool) -> None:
+    `aside` bytes may be used for prefixes that make room for others.
+    """
+
+    def __init__(self, context: Context, slots: int, *, trims: bool, aside: int = 0) -> None:
         self._context = context
         self._trims = trims
+        self._aside = Aside(aside if trims else 0)
         self.slots = [Slot(sequence) for sequence in range(slots)]
 
     def idle(self) -> list[Slot]:
-        """Slots without a job, least recently used first."""
-        return sorted((s for s in self.slots if s.job is None), key=lambda s: s.used)
+        """Slots without a job: empty ones, then the least recently used first."""
+        idle = (slot for slot in self.slots if slot.job is None)
+        return sorted(idle, key=lambda slot: (bool(slot.held), slot.used))
 
     def claim(self, job: Job) -> Slot | None:
         """Give a job a slot that holds as much of its prompt as there is; None if all are taken."""
@@ -40,6 +36,9 @@ class PrefixCache:
         if slot is not None:
             slot.job, slot.parked = job, False
             job.cached = job.reported = len(slot.held)
+            if slot.missing >= LONG_ROWS:
+                for other in self.idle():
+                    self._set_aside(other)
         return slot
 
     def place(self, tokens: list[int]) -> Slot | None:
@@ -48,6 +47,11 @@ class PrefixCache:
         if not idle:
             return None
         source, shared = self._best_source(tokens)
+        prefix, size = self._aside.best(tokens)
+        if prefix is not None and size > shared + SMALL_LOSS:
+            target = self._cheapest(idle, None, 0)
+            self._bring_back(prefix, target, size)
+            return target
         target = self._cheapest(idle, source, shared)
         if target is source:
             self._trim(target, shared)
@@ -74,6 +78,7 @@ class PrefixCache:
         """
         for slot in self.idle():
             if slot.held:
+                self._set_aside(slot)
                 self.forget(slot)
                 return True
         active = [s for s in self.slots if s.job is not None and not s.parked]
@@ -124,6 +129,28 @@ class PrefixCache:
         if size < len(slot.held) and not self._context.forget(slot.sequence, size):
             self.forget(slot)
         del slot.held[size:]
+
+    def _set_aside(self, slot: Slot) -> None:
+        """Move an idle slot's prefix out of the cache; where there is no memory for it, it stays."""
+        if self._alone(slot) > SMALL_LOSS and self._aside.holds(
+            self._context.state_size(slot.sequence)
+        ):
+            self._aside.put(Prefix(slot.held[:], self._context.state(slot.sequence)))
+            self.forget(slot)
+
+    def _bring_back(self, prefix: Prefix, target: Slot, size: int) -> None:
+        """Fill a slot with the first `size` tokens of a prefix; it stays empty where the cache has no room."""
+        self._set_aside(target)
+        self.forget(target)
+        while not self._context.restore(target.sequence, prefix.state):
+            others = [slot for slot in self.idle() if slot is not target and slot.held]
+            if not others:
+                return
+            self._set_aside(others[0])
+            self.forget(others[0])
+        target.held, target.used = prefix.tokens[:], time.monotonic()
+        self._aside.take(prefix, whole=len(prefix.tokens) - size <= SMALL_LOSS)
+        self._trim(target, size)
 
     def _copy(self, source: Slot | None, target: Slot, size: int) -> None:
         self.forget(target)

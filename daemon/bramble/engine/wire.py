@@ -58,7 +58,7 @@ class Load(msgspec.Struct, frozen=True, tag=True):
     in the file `tuning` (empty: nowhere). `cores` are those to run on, empty: those it was started on. `draft` is the
     longest guess in tokens, 0 for none; `nice` as in nice(1); `name` is what people call the model, empty for its own
     name. `memory` is what it may take in bytes, 0 for what the machine has to give; `alternatives` are named where it
-    is too little.
+    is too little; `aside` bytes are for prefixes that are moved out of the cache.
     """
 
     model: str
@@ -75,6 +75,7 @@ class Load(msgspec.Struct, frozen=True, tag=True):
     prefill_threads: int = 0
     tuning: str = ""
     cores: tuple[int, ...] = ()
+    aside: int = 0
 
 
 class Generate(msgspec.Struct, frozen=True, tag=True):

@@ -1,0 +1,63 @@
+"""Prefixes moved out of the cache while somebody else reads a long prompt: every new row would scan past their cells.
+
+Plain memory, bounded in bytes; the least recently used go first. Moving one is a copy: milliseconds against seconds.
+"""
+
+from dataclasses import dataclass
+
+from bramble.engine.overlap import common_prefix
+
+
+@dataclass(frozen=True)
+class Prefix:
+    """Tokens and what the cells of their sequence held (`Context.state`)."""
+
+    tokens: list[int]
+    state: bytearray
+
+
+class Aside:
+    """Up to `limit` bytes of prefixes, least recently used first."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._kept: list[Prefix] = []
+
+    @property
+    def size(self) -> int:
+        """Bytes in use."""
+        return sum(len(prefix.state) for prefix in self._kept)
+
+    def holds(self, size: int) -> bool:
+        """Whether a state of so many bytes would be kept."""
+        return 0 < size <= self._limit
+
+    def put(self, prefix: Prefix) -> None:
+        """Keep a prefix in place of all that are its beginning; forget the oldest where the bytes run out."""
+        size = len(prefix.tokens)
+        self._kept = [
+            other
+            for other in self._kept
+            if len(other.tokens) > size or prefix.tokens[: len(other.tokens)] != other.tokens
+        ]
+        self._add(prefix)
+
+    def best(self, tokens: list[int]) -> tuple[Prefix | None, int]:
+        """The prefix that shares the longest beginning with `tokens`, and its length (never all of them)."""
+        best, longest = None, 0
+        for prefix in self._kept:
+            size = min(common_prefix(prefix.tokens, tokens), len(tokens) - 1)
+            if size > longest:
+                best, longest = prefix, size
+        return best, longest
+
+    def take(self, prefix: Prefix, *, whole: bool) -> None:
+        """It goes back into the cache: all of it, or only a part, which is a reason to keep it."""
+        self._kept = [other for other in self._kept if other is not prefix]
+        if not whole:
+            self._add(prefix)
+
+    def _add(self, prefix: Prefix) -> None:
+        self._kept.append(prefix)
+        while self.size > self._limit:
+            del self._kept[0]
