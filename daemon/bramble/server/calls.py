@@ -97,14 +97,15 @@ class CallReader:
             text, self._held = self._held[:at], self._held[at:]
             yield "" if self.calls and not text.strip() else text
             return
-        text, self._held = self._held[:at], self._held[at:]
-        yield text if text.strip() else ""
-        value, rest = _json(self._held[len(OPEN) :].lstrip()) if closes else (None, "")
+        if text := self._held[:at].strip() and self._held[:at]:
+            yield text
+            self._held, at = self._held[at:], 0  # blanks stay: before a call they are dropped
+        value, rest = _json(self._held[at + len(OPEN) :].lstrip()) if closes else (None, "")
         if calls := self._calls(value):
             self._held, self._after = rest, True
             yield from self._counted(calls)
-        elif end := _closed(self._held) or (final and len(self._held)):  # nothing to be called
-            text, self._held = self._held[:end], self._held[end:]
+        elif end := _closed(self._held[at:]) or (final and len(self._held) - at):  # no call
+            text, self._held = self._held[: at + end], self._held[at + end :]
             self._fresh = False
             yield text
 
