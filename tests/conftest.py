@@ -1,5 +1,6 @@
 """What every test may ask for: the starter model, a daemon with the fake engine, a daemon with the real one."""
 
+import signal
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 from functools import partial
@@ -16,6 +17,9 @@ from tests.daemons import Live, Running, running
 # A timed example fails on a busy machine; what takes too long fails by pytest's own timeout.
 settings.register_profile("bramble", deadline=None)
 settings.load_profile("bramble")
+
+# A shell's background job ignores Ctrl-C, and children inherit that: here they are to notice it all the same.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 Start = Callable[..., AbstractAsyncContextManager[Running]]
 

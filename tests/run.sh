@@ -32,6 +32,6 @@ if (($# == 0)); then
   ruff check --quiet
   PYRIGHT_PYTHON_IGNORE_WARNINGS=1 pyright
   lint-imports
-  shellcheck .ci/run deploy/*.sh tests/*.sh
+  shellcheck .ci/run deploy/*.sh tests/*.sh tests/bench/*.sh
 fi
 exec pytest "$@"
