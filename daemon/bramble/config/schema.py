@@ -150,7 +150,7 @@ class EngineSettings(Struct, frozen=True):
             le=1_000_000_000,
             description="Turns a waiting thread spins before it sleeps (GOMP_SPINCOUNT).",
         ),
-    ] = 300_000
+    ] = 100_000
 
 
 class ChatSettings(Struct, frozen=True):

@@ -3,6 +3,7 @@
 It holds no secrets and opens no network; its stderr goes to the daemon's log.
 """
 
+import contextlib
 import ctypes
 import logging
 import os
@@ -83,6 +84,9 @@ def be_nice(nice: int) -> None:
     """Compute at this priority, as in nice(1); without the right to raise it, at the one there is."""
     try:
         os.setpriority(os.PRIO_PROCESS, 0, nice)
+        # A session of its own may be a scheduling group of its own; then niceness counts only inside it (sched(7)).
+        with contextlib.suppress(FileNotFoundError):
+            Path("/proc/self/autogroup").write_text(str(nice))
     except PermissionError:
         log.warning("engine.nice %d needs the right to raise a priority; it stays as it is", nice)
 
