@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from bramble.engine import wire
+from bramble.engine.slot import SEND_SECONDS
 from tests.engine.rig import Ask, Rig
 
 STORY = "The old lighthouse keeper wrote a letter every evening. "
@@ -89,6 +90,25 @@ def test_four_at_once_all_finish_and_take_turns(rig: Rig) -> None:
     order = [event.id for event in rig.log if isinstance(event, wire.Piece)]
     changes = sum(left != right for left, right in pairwise(order))
     assert changes > 24, "the answers came one after another, not together"
+
+
+def test_a_fast_answer_comes_in_fewer_messages_and_whole(rig: Rig) -> None:
+    answer = rig.answer(Ask("Count from one to thirty in words.", tokens=60))
+    pieces = [event for event in answer.events if isinstance(event, wire.Piece)]
+    assert pieces[0].tokens == 1, "the first piece waited for company"
+    assert pieces[-1].tokens >= answer.done.completion_tokens - 1
+    assert len(pieces) <= 2 + answer.done.decode_ms / 1000 / SEND_SECONDS
+
+
+def test_niceness_counts_outside_its_own_session(starter: Path) -> None:
+    rig = Rig(starter, changes={"nice": 5})
+    try:
+        group = Path(f"/proc/{rig.process.pid}/autogroup")
+        if not group.exists():
+            pytest.skip("this kernel does not group tasks by session")
+        assert group.read_text().split()[-1] == "5"
+    finally:
+        rig.close()
 
 
 def test_a_long_document_does_not_stop_another_answer(rig: Rig) -> None:

@@ -6,7 +6,10 @@ from dataclasses import dataclass, field
 from bramble.engine.draft import Lookup, Record
 from bramble.engine.sample import Sampler
 from bramble.engine.text import TextStream
-from bramble.engine.wire import Done, FinishReason
+from bramble.engine.wire import Done, FinishReason, Piece
+
+SEND_SECONDS = 0.04
+"""Least time between two messages of one answer: twenty-five a second look continuous."""
 
 
 @dataclass
@@ -24,6 +27,8 @@ class Job:
     first: float = 0.0
     reported: int = 0
     record: Record = field(default_factory=Record)
+    unsent: str = ""
+    sent: float = 0.0
 
     def __post_init__(self) -> None:
         self.lookup = Lookup(self.tokens)
@@ -32,6 +37,20 @@ class Job:
     def drawn(self) -> int:
         """How many tokens were drawn so far."""
         return len(self.tokens) - self.prompt_size
+
+    def due(self, text: str) -> bool:
+        """Take written text in; whether it is time to send what is unsent.
+
+        The first is sent at once, then no more often than every `SEND_SECONDS`: a message costs the daemon and every
+        reader far more than a longer one does, and nobody reads faster.
+        """
+        self.unsent += text
+        return bool(self.unsent) and time.monotonic() - self.sent >= SEND_SECONDS
+
+    def piece(self) -> Piece:
+        """Everything that is unsent, as a message."""
+        text, self.unsent, self.sent = self.unsent, "", time.monotonic()
+        return Piece(self.id, text, self.drawn, self.sampler.take_drawn())
 
     def done(self, reason: FinishReason) -> Done:
         """The closing message, with the job's counts and times."""

@@ -158,6 +158,11 @@ class Worker:
             if not self._cache.make_room():
                 for slot, _ in step.taken:
                     self._finish(slot, "length")
+            self._events += [
+                slot.job.piece()
+                for slot in self._cache.slots
+                if slot.parked and slot.job and slot.job.unsent
+            ]
 
     def _take(self, output: Output) -> None:
         """Draw a slot's next token, and more for as long as its guess comes true."""
@@ -173,8 +178,8 @@ class Worker:
                 break
             slot.held.append(token)
             right += 1
-        if text:
-            self._events.append(wire.Piece(job.id, text, job.drawn, job.sampler.take_drawn()))
+        if job.due(text):
+            self._events.append(job.piece())
         self._verify(slot, job, right, output.guess)
         if reason:
             self._finish(slot, reason)
@@ -206,9 +211,10 @@ class Worker:
         job = slot.job
         if job is None:
             return
-        rest = job.text.finish() if reason != "cancelled" and not job.text.stopped else ""
-        if rest:
-            self._events.append(wire.Piece(job.id, rest, job.drawn, job.sampler.take_drawn()))
+        if reason != "cancelled" and not job.text.stopped:
+            job.unsent += job.text.finish()
+        if job.unsent:
+            self._events.append(job.piece())
         self._events.append(job.done(reason))
         self._cache.release(slot)
 
