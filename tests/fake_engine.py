@@ -2,6 +2,7 @@
 
     say N             N pieces at once                  slow N SECONDS    N pieces, so far apart
     die N             after N pieces half a frame, then SIGKILL
+    falter N TOTAL    dies so after N pieces; goes on from there to TOTAL pieces when asked to
     stall N           after N pieces not another word, to nobody
     garbage N         after N pieces bytes that are no message
     turns             the turns it was given, as JSON
@@ -80,10 +81,11 @@ class FakeEngine:
             self._emit(wire.Refused(request.id, code, text, prompt, self._context))
             return
         self._emit(wire.Started(request.id, prompt, 0))
-        n = 0
+        n, said = 0, len(request.said.tokens)
         async for text in self._pieces(request):
             n += 1
-            self._emit(wire.Piece(request.id, text, n))
+            if n > said:
+                self._emit(wire.Piece(request.id, text, n, ids=(n,)))
             if n == request.max_tokens:
                 break
         reason = "length" if n == request.max_tokens else "stop"
@@ -101,9 +103,12 @@ class FakeEngine:
         if what == "turns":
             yield msgspec.json.encode(request.turns).decode()
             return
+        if what == "falter":
+            what, rest = ("say", rest[1:]) if request.said.tokens else ("die", rest[:1])
         seconds = float(rest[1]) if len(rest) > 1 else 0.0
         for number in range(int(rest[0])):
-            await asyncio.sleep(seconds)
+            if number >= len(request.said.tokens):
+                await asyncio.sleep(seconds)
             yield f"{number}字 "
         self._misbehave(what)
 

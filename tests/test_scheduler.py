@@ -9,14 +9,16 @@ from pathlib import Path
 import pytest
 
 from bramble.engine import wire
-from bramble.engine.client import Engine, EngineSpec
+from bramble.engine.client import Engine, EngineSpec, Paused
 from bramble.errors import Busy, ModelUnavailable
 from bramble.scheduler import Queued, Request, Scheduler
 
 LONG = Request((wire.Turn("user", "Write a very long story about the sea."),), 900)
 SHORT = Request((wire.Turn("user", "Say yes."),), 2)
 
-Stream = AsyncGenerator[Queued | wire.Started | wire.Progress | wire.Piece | wire.Done, None]
+Stream = AsyncGenerator[
+    Queued | wire.Started | wire.Progress | wire.Piece | Paused | wire.Done, None
+]
 
 
 def make_engine(model: Path) -> Engine:

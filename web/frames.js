@@ -52,6 +52,7 @@ const handlers = {
 
   queued: (frame) => wait(frame, { kind: "queued", position: frame.position, eta: frame.eta }),
   started: (frame) => wait(frame, { kind: "prefill", done: frame.cached_tokens, total: frame.prompt_tokens }),
+  paused: (frame) => wait(frame, { kind: "restarted" }),
   progress: (frame) => wait(frame, { kind: "prefill", done: frame.done, total: frame.total }),
 
   piece(frame) {

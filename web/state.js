@@ -3,7 +3,7 @@
  * A message: { key, role: "user"|"assistant", text, status: "whole"|"stopped"|"cut"|"interrupted"|"writing" }, and
  * user:      { ref, pending } - pending until the server has stored it
  * assistant: { ref, answer, n, wait, stopping, error, speed, trimmed } - n is the last piece held; error is the frame;
- *            wait says why no text comes: { kind: "sending"|"queued"|"prefill", position, eta, done, total }
+ *            wait says why no text comes: { kind: "sending"|"queued"|"prefill"|"restarted", position, eta, done, total }
  * Messages are replaced, never written to, so that whoever draws them sees by identity what changed.
  */
 

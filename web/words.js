@@ -59,6 +59,7 @@ const waits = {
     const place = position <= 1 ? t("wait.next") : t("wait.queued", { count: position - 1 });
     return { words: sentences(place, eta && t("wait.eta", { time: duration(eta) })), fraction: null };
   },
+  restarted: () => say("wait.restarted"),
   prefill: ({ done, total }) => {
     if (!total || done >= total) return say("wait.reading");
     return { words: t("wait.reading_percent", { percent: percent(done / total) }), fraction: done / total };

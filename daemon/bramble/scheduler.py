@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import msgspec
 
-from bramble.engine.client import Engine
-from bramble.engine.extras import Extras
+from bramble.engine.client import Engine, Paused
+from bramble.engine.extras import Extras, Said
 from bramble.engine.wire import Done, Piece, Progress, Sampling, Started, Turn
 from bramble.errors import Busy
 
@@ -26,13 +26,14 @@ class Queued(msgspec.Struct, frozen=True):
 
 
 class Request(msgspec.Struct, frozen=True):
-    """What is asked of the engine."""
+    """What is asked of the engine; it goes on after what was `said` of the answer before."""
 
     turns: tuple[Turn, ...]
     max_tokens: int
     stop: tuple[str, ...] = ()
     sampling: Sampling = Sampling()
     extras: Extras = Extras()
+    said: Said = Said()
 
 
 @dataclass(eq=False)
@@ -80,7 +81,7 @@ class Scheduler:
 
     async def submit(
         self, person: str, request: Request
-    ) -> AsyncGenerator[Queued | Started | Progress | Piece | Done, None]:
+    ) -> AsyncGenerator[Queued | Started | Progress | Piece | Paused | Done, None]:
         """Wait for a slot, then answer. Closing the generator gives up the place or cancels the answer.
 
         Raises Busy at once where the queue is full, ModelUnavailable, and what `Engine.generate` raises.
@@ -100,6 +101,7 @@ class Scheduler:
                 stop=request.stop,
                 sampling=request.sampling,
                 extras=request.extras,
+                said=request.said,
             )
             try:
                 async for event in events:

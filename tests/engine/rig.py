@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from bramble.engine import wire
-from bramble.engine.extras import Extras
+from bramble.engine.extras import Extras, Said
 
 DEADLINE = 60.0
 NOTHING: Mapping[str, object] = {}
@@ -30,6 +30,8 @@ class Ask:
     temperature: float = 0.0
     seed: int | None = None
     extras: Extras = Extras()
+    penalty: float = 1.0
+    said: Said = Said()
 
 
 @dataclass
@@ -44,6 +46,16 @@ class Answer:
     def started(self) -> wire.Started:
         assert isinstance(self.events[0], wire.Started)
         return self.events[0]
+
+    @property
+    def pieces(self) -> list[wire.Piece]:
+        return [event for event in self.events if isinstance(event, wire.Piece)]
+
+    def said(self, pieces: int) -> Said:
+        """The answer as far as its first pieces."""
+        told = self.pieces[:pieces]
+        ids = tuple(id for piece in told for id in piece.ids)
+        return Said(tokens=ids, shown=sum(len(piece.text) for piece in told))
 
     @property
     def done(self) -> wire.Done:
@@ -88,9 +100,12 @@ class Rig:
         id = next(self._ids)
         head = (wire.Turn("system", ask.system),) if ask.system else ()
         turns = (*head, *ask.before, wire.Turn("user", ask.text))
-        sampling = wire.Sampling(temperature=ask.temperature, seed=ask.seed)
+        sampling = wire.Sampling(
+            temperature=ask.temperature, seed=ask.seed, repeat_penalty=ask.penalty
+        )
         self._answers[id] = Answer()
-        self.send(wire.Generate(id, turns, ask.tokens, ask.stop, sampling, ask.extras))
+        order = wire.Generate(id, turns, ask.tokens, ask.stop, sampling, ask.extras, ask.said)
+        self.send(order)
         return id
 
     def answer(self, ask: Ask) -> Answer:

@@ -37,7 +37,7 @@ async def stream(daemon: Running, data: Json) -> list[Json | str]:
         assert response.status == 200
         assert response.content_type == "text/event-stream"
         async for line in response.content:
-            if line.strip():
+            if line.strip() and not line.startswith(b": "):  # a comment, which no client reads
                 assert line.startswith(b"data: ")
                 event = line.removeprefix(b"data: ").strip()
                 events.append("[DONE]" if event == b"[DONE]" else json.loads(event))
@@ -241,7 +241,22 @@ async def test_a_full_queue_says_when_to_come_back(start: Start, streams: bool) 
         await asyncio.wait([running])
 
 
-async def test_the_engines_death_ends_a_stream_with_an_error(daemon: Running) -> None:
+async def test_a_stream_goes_on_where_the_engine_died(daemon: Running) -> None:
+    whole = "".join(f"{n}字 " for n in range(9))
+    *chunks, _ = await stream(daemon, body("falter 3 9"))
+    deltas = [chunk["choices"][0]["delta"] for chunk in chunks if isinstance(chunk, dict)]
+    assert "".join(delta.get("content", "") for delta in deltas) == whole
+    assert [delta for delta in deltas if "role" in delta] == [deltas[0]]
+    status, answer, _ = await post(daemon, body("falter 3 9"))
+    assert status == 200
+    assert answer["choices"][0]["message"]["content"] == whole
+    assert answer["usage"]["completion_tokens"] == 9
+
+
+async def test_an_answer_that_always_kills_the_engine_ends_with_an_error(
+    daemon: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bramble.engine.supervisor.BACK_OFF", (0.0,))
     *_, last = await stream(daemon, body("die 3"))
     assert isinstance(last, dict)
     assert last["error"]["code"] == "engine_lost"

@@ -150,23 +150,36 @@ async def test_the_queue_is_told_and_a_full_one_refuses(start: Start) -> None:
         await one.until("done", answer=waiting["answer"], reason="stop")
 
 
-async def test_the_engines_death_is_told_to_everyone_and_the_next_answer_works(
+async def test_whose_answer_kills_the_engine_is_found_out_and_all_others_go_on(
     daemon: Running,
 ) -> None:
     async with page(daemon.http, daemon.url) as one, page(daemon.http, daemon.url) as two:
-        bystander = await two.say("slow 10000 0.01")
+        bystander = await two.say("slow 200 0.01")
         await two.piece()
         killer = await one.say("die 3")
-        for each, said in ((one, killer), (two, bystander)):
-            error = await each.until("error", answer=said["answer"])
-            assert error["code"] == "engine_lost"
-            await each.until("done", answer=said["answer"], reason="error")
+        paused = await two.until("paused", answer=bystander["answer"])
+        assert "SIGKILL" in paused["message"]
+        done = await two.until("done", answer=bystander["answer"], reason="stop")
+        assert two.text(bystander["answer"]) == "".join(f"{n}字 " for n in range(200))
+        assert done["usage"]["completion_tokens"] == 200
+        error = await one.until("error", answer=killer["answer"])
+        assert error["code"] == "engine_lost"
+        await one.until("done", answer=killer["answer"], reason="error")
         assert one.text(killer["answer"]) == "0字 1字 2字 "
         _, text = await one.ask("say 2", killer["conversation"])
         assert text == "0字 1字 "
-        assert daemon.daemon.engine.state.restarts == 1
+        assert daemon.daemon.engine.state.restarts == 5  # two in company, three alone
         messages = (await one.open(killer["conversation"]))["messages"]
         assert [each["status"] for each in messages] == ["whole", "interrupted", "whole", "whole"]
+
+
+async def test_an_answer_goes_on_where_the_engine_died(daemon: Running) -> None:
+    async with page(daemon.http, daemon.url) as one:
+        done, text = await one.ask("falter 3 9")
+        assert text == "".join(f"{n}字 " for n in range(9))
+        assert done["usage"] == {"prompt_tokens": 200, "cached_tokens": 0, "completion_tokens": 9}
+        assert [frame["type"] for frame in one.frames].count("started") == 1
+        assert daemon.daemon.engine.state.restarts == 1
 
 
 async def test_an_engine_that_talks_nonsense_is_replaced(daemon: Running) -> None:

@@ -10,6 +10,7 @@ from typing import Literal
 
 import msgspec
 
+from bramble.engine.client import Paused
 from bramble.engine.extras import Drawn
 from bramble.engine.wire import Done, Piece, Progress, Started
 from bramble.errors import BrambleError
@@ -17,7 +18,7 @@ from bramble.scheduler import Queued
 
 log = logging.getLogger("bramble.chat")
 
-Event = Queued | Started | Progress | Piece | Done
+Event = Queued | Started | Progress | Piece | Paused | Done
 Events = AsyncGenerator[Event, None]
 
 
@@ -38,7 +39,7 @@ class Over(msgspec.Struct, frozen=True):
     error: BrambleError | None = None
 
 
-Update = Queued | Started | Progress | Text | Over
+Update = Queued | Started | Progress | Text | Paused | Over
 Settle = Callable[[Over], Awaitable[None]]
 
 
@@ -58,7 +59,7 @@ class Answer:
         self.pieces: list[str] = []
         self._drawn: list[tuple[Drawn, ...]] = []
         self._started: Started | None = None
-        self._stage: Queued | Progress | None = None
+        self._stage: Queued | Progress | Paused | None = None
         self._done: Done | None = None
         self._because: BrambleError | None = None
         self._over: asyncio.Future[Over] = asyncio.get_running_loop().create_future()
@@ -136,7 +137,7 @@ class Answer:
                 self.pieces.append(event.text)
                 self._drawn.append(event.drawn)
                 self._stage = None
-            case Queued() | Progress():
+            case Queued() | Progress() | Paused():
                 self._stage = event
             case Started():
                 self._started, self._stage = event, None
@@ -178,4 +179,4 @@ class _Place:
     def __init__(self, n: int, started: Started | None) -> None:
         self.n = n
         self.started = started
-        self.stage: Queued | Progress | None = None
+        self.stage: Queued | Progress | Paused | None = None

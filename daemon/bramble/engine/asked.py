@@ -37,8 +37,13 @@ class Asked:
             raise CannotAnswer(f"The model's chat template says: {error}") from error
         return tokens
 
-    def sampler(self, request: Generate, tokens: list[int]) -> Sampler:
-        """How the answer to this prompt is drawn. Raises CannotAnswer."""
+    def said(self, request: Generate) -> list[int]:
+        """What there is of the answer already. Raises CannotAnswer."""
+        text = self._going_on(request.said.text) if request.said.text else []
+        return text + self._known(list(request.said.tokens))
+
+    def sampler(self, request: Generate, tokens: list[int], said: list[int]) -> Sampler:
+        """How the answer to this prompt is drawn after what was said. Raises CannotAnswer."""
         seed = request.sampling.seed
         if seed is None:
             seed = int.from_bytes(os.urandom(4))
@@ -47,15 +52,44 @@ class Asked:
             self._model,
             request.sampling,
             seed % 0xFFFFFFFF,
-            tokens,
+            [*tokens, *said],
+            position=len(said),
             logprobs=request.extras.logprobs,
-            constraint=self._constraint(request),
+            constraint=self._constraint(request, said),
         )
 
     def _rendered(self, request: Generate, tools: tuple[Tool, ...]) -> list[int]:
         return self._model.tokenize(self._template.render(request.turns, tools))
 
-    def _constraint(self, request: Generate) -> Constraint | None:
+    def _going_on(self, text: str) -> list[int]:
+        """Tokens of a text in the middle of an answer. Some vocabularies put a blank before whatever comes first."""
+        tokens = self._model.tokenize(text, goes_on=True)
+        data = text.encode("utf-8", "replace")
+        if self._bytes(tokens) == data:
+            return tokens
+        before = self._model.tokenize("\n", goes_on=True)
+        behind = self._model.tokenize(f"\n{text}", goes_on=True)
+        rest = behind[len(before) :]
+        return rest if behind[: len(before)] == before and self._bytes(rest) == data else tokens
+
+    def _bytes(self, tokens: list[int]) -> bytes:
+        return b"".join(map(self._model.piece, tokens))
+
+    def _constraint(self, request: Generate, said: list[int]) -> Constraint | None:
+        """The grammar's state behind what was said. Raises CannotAnswer where that is not of its language."""
+        constraint = self._grammar(request)
+        if constraint is None:
+            return None
+        for token in said:
+            if self._model.ends(token):
+                break
+            if not constraint.allows(token):
+                constraint.close()
+                raise CannotAnswer("The answer so far is not of the schema.")
+            constraint.accept(token)
+        return constraint
+
+    def _grammar(self, request: Generate) -> Constraint | None:
         extras = request.extras
         try:
             if extras.forced:

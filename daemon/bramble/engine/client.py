@@ -5,10 +5,13 @@ Who supervises the process is `supervisor`; nothing here knows about queues, con
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from itertools import count
 
 from bramble.engine import wire
-from bramble.engine.extras import Extras
+from bramble.engine.doorway import Case, Doorway
+from bramble.engine.extras import Extras, Said
+from bramble.engine.seam import Event, Paused, Seam
 from bramble.engine.supervisor import EngineSpec, EngineState, Phase, Supervisor
 from bramble.errors import (
     BadRequest,
@@ -18,7 +21,7 @@ from bramble.errors import (
     PromptTooLong,
 )
 
-__all__ = ["Engine", "EngineSpec", "EngineState", "Phase"]
+__all__ = ["Engine", "EngineSpec", "EngineState", "Paused", "Phase"]
 
 Mailbox = asyncio.Queue[wire.Event | BrambleError]
 """One request's events. Unbounded, but an answer has at most `context` tokens and so as many events."""
@@ -26,6 +29,7 @@ Mailbox = asyncio.Queue[wire.Event | BrambleError]
 
 DEFAULT_SAMPLING = wire.Sampling()
 NO_EXTRAS = Extras()
+NOTHING_SAID = Said()
 
 
 class Engine:
@@ -35,6 +39,7 @@ class Engine:
         self._supervisor = Supervisor(spec, on_events=self._deliver, on_loss=self._lose)
         self._ids = count(1)
         self._mailboxes: dict[int, Mailbox] = {}
+        self._doorway = Doorway()
 
     @property
     def state(self) -> EngineState:
@@ -70,22 +75,54 @@ class Engine:
         stop: tuple[str, ...] = (),
         sampling: wire.Sampling = DEFAULT_SAMPLING,
         extras: Extras = NO_EXTRAS,
-    ) -> AsyncGenerator[wire.Started | wire.Progress | wire.Piece | wire.Done, None]:
-        """Answer a conversation. Closing the generator cancels within one step.
+        said: Said = NOTHING_SAID,
+    ) -> AsyncGenerator[Event | Paused, None]:
+        """Answer a conversation, after what was `said` already. Closing the generator cancels within one step.
 
-        Raises PromptTooLong, BadRequest, EngineLost, ModelUnavailable.
+        Where the engine dies the answer goes on in the next one, after a `Paused`. Raises PromptTooLong, BadRequest,
+        ModelUnavailable, and EngineLost once the engine died again and again with this request alone.
         """
         if self.state.phase is not Phase.READY:
             raise ModelUnavailable(self.state.reason or "The model is not loaded.", self.state.hint)
         id = next(self._ids)
+        request = wire.Generate(id, turns, max_tokens, stop, sampling, extras, said)
+        seam, case = Seam(request), Case()
+        while True:
+            try:
+                model = await self.ready()
+                async with (
+                    self._doorway.inside(case, model.slots),
+                    aclosing(self._live(seam)) as events,
+                ):
+                    if self.state.phase is not Phase.READY:  # it died while others went first
+                        continue
+                    async for event in events:
+                        yield event
+                return
+            except EngineLost as error:
+                if self._stopped:
+                    raise
+                if case.guilty:
+                    raise _given_up(case) from error
+                lost = error
+            yield Paused(f"{lost.message} The answer goes on then.")
+
+    @property
+    def _stopped(self) -> bool:
+        return self.state.phase is Phase.STOPPED
+
+    async def _live(self, seam: Seam) -> AsyncGenerator[Event, None]:
+        """One engine's part of an answer. Raises EngineLost where it dies."""
+        order = seam.order()
+        id, over = order.id, False
         mailbox = self._mailboxes[id] = Mailbox()
-        over = False
         try:
-            self._supervisor.send(wire.Generate(id, turns, max_tokens, stop, sampling, extras))
+            self._supervisor.send(order)
             while not over:
                 event = await mailbox.get()
                 over = isinstance(event, wire.Done | wire.Refused | BrambleError)
-                yield _checked(event)
+                if told := seam.take(_checked(event, seam)):
+                    yield told
         finally:
             del self._mailboxes[id]
             if not over:
@@ -103,19 +140,27 @@ class Engine:
                 mailbox.put_nowait(event)
 
     def _lose(self, error: EngineLost) -> None:
+        self._doorway.died()
         for mailbox in self._mailboxes.values():
             mailbox.put_nowait(error)
 
 
-def _checked(
-    event: wire.Event | BrambleError,
-) -> wire.Started | wire.Progress | wire.Piece | wire.Done:
+def _given_up(case: Case) -> EngineLost:
+    message = f"The model process ended {case.deaths} times over this answer; it is given up."
+    return EngineLost(message, "Ask in other words.")
+
+
+def _checked(event: wire.Event | BrambleError, seam: Seam) -> Event:
     if isinstance(event, BrambleError):
         raise event
     if isinstance(event, wire.Embedded):
         raise TypeError("a model that chats sent vectors")
     if not isinstance(event, wire.Refused):
         return event
+    if event.code == "context_length_exceeded" and seam.spoke:
+        raise ModelUnavailable(
+            "The model came back with less memory: this answer no longer fits.", "Ask again."
+        )
     if event.code == "context_length_exceeded":
         raise PromptTooLong(event.prompt_tokens, event.context)
     raise BadRequest(event.message)

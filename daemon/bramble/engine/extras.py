@@ -49,6 +49,23 @@ class Extras(msgspec.Struct, frozen=True, omit_defaults=True):
     several: bool = True
 
 
+class Said(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An answer as far as it got: it goes on from there, and nothing of this is told again.
+
+    `tokens` are all `ids` of its pieces in order. With them the seam shows nowhere: nothing is tokenized anew, text
+    that was held back (half a character, what may become a stop string) is still known, draws and grammar go on where
+    they were, and lengths count from the answer's beginning. `shown` is how many characters its pieces had; it matters
+    where the answer was over before, as the end tells what was held back.
+
+    Where the tokens are not known (another model wrote it, or a person) `text` is what was shown: it is tokenized by
+    itself, and `tokens` and `shown` are about what came after it.
+    """
+
+    text: str = ""
+    tokens: tuple[int, ...] = ()
+    shown: int = 0
+
+
 class Likely(msgspec.Struct, frozen=True):
     """A token's bytes (maybe half a character) and the logarithm of its probability."""
 

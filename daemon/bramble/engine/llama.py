@@ -149,14 +149,19 @@ class Model:
             C.llama_model_has_encoder(self.pointer)
         )
 
-    def tokenize(self, text: str) -> list[int]:
-        """Token ids of a rendered prompt; special tokens in it count, a BOS is added once where due."""
+    def tokenize(self, text: str, *, goes_on: bool = False) -> list[int]:
+        """Token ids of a rendered prompt; special tokens in it count, a BOS is added once where due.
+
+        Neither is so for a text that `goes_on` after others.
+        """
         data = text.encode("utf-8", "replace")
-        add_bos = self._add_bos and not (self.bos and text.startswith(self.bos))
+        add_bos = self._add_bos and not goes_on and not (self.bos and text.startswith(self.bos))
         room = len(data) + 8
         while True:
             tokens = (ctypes.c_int32 * room)()
-            count: int = C.llama_tokenize(self._vocab, data, len(data), tokens, room, add_bos, True)
+            count: int = C.llama_tokenize(
+                self._vocab, data, len(data), tokens, room, add_bos, not goes_on
+            )
             if count >= 0:
                 return tokens[:count]
             room = -count

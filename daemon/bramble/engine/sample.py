@@ -9,12 +9,15 @@ from bramble.engine.llama import C, Context, Model
 from bramble.engine.logprobs import Logprobs
 from bramble.engine.wire import Sampling
 
+MASK = (1 << 64) - 1
 PENALTY_WINDOW = 64
 """How many of the last tokens the repetition penalties look at, in llama-server too."""
 
 
 class Sampler:
-    """A chain in llama-server's order. `seed` is 32 bits; `prompt` is what the penalties have seen already.
+    """A chain in llama-server's order. `seed` is 32 bits; `before` is what the penalties have seen already.
+
+    Each position of the answer draws with a seed of its own: an answer that goes on at `position` repeats no draw.
 
     With `logprobs` the probability of each drawn token is kept until it is taken, and that many likely ones. With a
     `constraint`, `over` says that the answer is complete.
@@ -25,8 +28,9 @@ class Sampler:
         model: Model,
         sampling: Sampling,
         seed: int,
-        prompt: list[int],
+        before: list[int],
         *,
+        position: int = 0,
         logprobs: int | None = None,
         constraint: Constraint | None = None,
     ) -> None:
@@ -35,20 +39,37 @@ class Sampler:
         self._model = model
         self._logprobs = None if logprobs is None else Logprobs(model, logprobs)
         self._constraint = constraint
-        self.over = False
+        self._seed = seed if sampling.temperature > 0.0 else None
+        self._position = position
         self._chain: Any = C.llama_sampler_chain_init(params)
-        for link in _links(sampling, seed, model.vocab_size):
+        for link in _links(sampling, model.vocab_size):
             C.llama_sampler_chain_add(self._chain, link)
+        self._end: int = C.llama_sampler_chain_n(self._chain)
         if _penalizes(sampling):
-            for token in prompt[-PENALTY_WINDOW:]:
+            for token in before[-PENALTY_WINDOW:]:
                 C.llama_sampler_accept(self._chain, token)
+        self.over = (
+            position > 0
+            and constraint is not None
+            and constraint.complete(candidates(model.vocab_size))
+        )
 
     def draw(self, context: Context, row: int) -> int:
         """The next token after a computed row of the batch."""
+        self._reseed()
         token = self._draw(context, row)
         if self._logprobs is not None and not self._model.ends(token):
             self._logprobs.note(context, row, token)
         return token
+
+    def _reseed(self) -> None:
+        if self._seed is None:
+            return
+        if C.llama_sampler_chain_n(self._chain) > self._end:
+            C.llama_sampler_free(C.llama_sampler_chain_remove(self._chain, self._end))
+        draw = C.llama_sampler_init_dist(seed_at(self._seed, self._position))
+        C.llama_sampler_chain_add(self._chain, draw)
+        self._position += 1
 
     def _draw(self, context: Context, row: int) -> int:
         """Draw freely first: most often the grammar allows that, and asking it of one token costs little."""
@@ -86,6 +107,14 @@ class Sampler:
             self._constraint.close()
 
 
+def seed_at(seed: int, position: int) -> int:
+    """The seed of one position: SplitMix64 (Steele, Lea, Flood 2014), 32 bits of it but never llama.cpp's "random"."""
+    mixed = ((seed << 32 | position) + 0x9E3779B97F4A7C15) & MASK
+    mixed = (mixed ^ mixed >> 30) * 0xBF58476D1CE4E5B9 & MASK
+    mixed = (mixed ^ mixed >> 27) * 0x94D049BB133111EB & MASK
+    return (mixed ^ mixed >> 31) % 0xFFFFFFFF
+
+
 def _penalizes(sampling: Sampling) -> bool:
     return (
         sampling.repeat_penalty != 1.0
@@ -94,7 +123,8 @@ def _penalizes(sampling: Sampling) -> bool:
     )
 
 
-def _links(sampling: Sampling, seed: int, vocab_size: int) -> list[Any]:
+def _links(sampling: Sampling, vocab_size: int) -> list[Any]:
+    """All but the last link: what draws is put in anew for each position."""
     links: list[Any] = []
     if biases := [each for each in sampling.logit_bias if 0 <= each.token < vocab_size]:
         links.append(_bias(biases, vocab_size))
@@ -116,7 +146,6 @@ def _links(sampling: Sampling, seed: int, vocab_size: int) -> list[Any]:
         C.llama_sampler_init_top_p(sampling.top_p, 1),
         C.llama_sampler_init_min_p(sampling.min_p, 1),
         C.llama_sampler_init_temp(sampling.temperature),
-        C.llama_sampler_init_dist(seed),
     ]
 
 

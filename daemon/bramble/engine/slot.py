@@ -14,7 +14,10 @@ SEND_SECONDS = 0.04
 
 @dataclass
 class Job:
-    """An answer in the making. `tokens` is the prompt followed by what was drawn; times on the monotonic clock."""
+    """An answer in the making. `tokens` is the prompt followed by what was drawn; times on the monotonic clock.
+
+    An answer that goes on begins with tokens behind the prompt: they count as drawn, and as told.
+    """
 
     id: int
     tokens: list[int]
@@ -32,6 +35,7 @@ class Job:
 
     def __post_init__(self) -> None:
         self.lookup = Lookup(self.tokens)
+        self.start = self._told = len(self.tokens)
 
     @property
     def drawn(self) -> int:
@@ -50,7 +54,9 @@ class Job:
     def piece(self) -> Piece:
         """Everything that is unsent, as a message."""
         text, self.unsent, self.sent = self.unsent, "", time.monotonic()
-        return Piece(self.id, text, self.drawn, self.sampler.take_drawn())
+        ids = tuple(self.tokens[self._told :])
+        self._told = len(self.tokens)
+        return Piece(self.id, text, self.drawn, self.sampler.take_drawn(), ids)
 
     def done(self, reason: FinishReason) -> Done:
         """The closing message, with the job's counts and times."""

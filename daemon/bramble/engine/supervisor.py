@@ -25,7 +25,7 @@ SILENCE_LOADING = 60.0
 """The same while it loads: a slow card delivers a percent in well under a second."""
 BACK_OFF = (0.0, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 HEALTHY_SECONDS = 60.0
-"""After this long without a death the back-off starts over."""
+"""After this long without a death, or after an answer that was finished, the back-off starts over."""
 LOAD_DEATHS = 3
 """Deaths in a row before readiness that make a model count as failed; then it is tried once a minute."""
 FAILED_RETRY = 60.0
@@ -72,6 +72,7 @@ class Supervisor:
         self._changed = asyncio.Event()
         self._hopeless = self._hung = False
         self._slowest_step = self._silence = 0.0
+        self._useful = False
         self.state = EngineState()
         self.last_words: deque[str] = deque(maxlen=50)
 
@@ -122,7 +123,8 @@ class Supervisor:
         while not self._finished:
             born = clock()
             was_ready = await self._live()
-            deaths = 1 if clock() - born > HEALTHY_SECONDS else deaths + 1
+            healthy = self._useful or clock() - born > HEALTHY_SECONDS
+            deaths = 1 if healthy else deaths + 1
             load_deaths = 0 if was_ready else load_deaths + 1
             if self._finished:
                 return
@@ -138,6 +140,7 @@ class Supervisor:
     async def _live(self) -> bool:
         """One process from birth to death. Returns whether it ever became ready."""
         self._hung, self._slowest_step, self._silence = False, 0.0, 0.0
+        self._useful = False
         process = self._process = await EngineProcess.spawn(self._spec)
         self._update(pid=process.pid)
         process.send(self._spec.load)
@@ -192,6 +195,7 @@ class Supervisor:
     def _handle(self, message: wire.ToDaemon) -> None:
         match message:
             case wire.Events(events):
+                self._useful = self._useful or any(isinstance(e, wire.Done) for e in events)
                 self._on_events(events)
             case wire.Pong():
                 self._slowest_step = message.slowest_step_ms

@@ -8,7 +8,7 @@ from typing import Literal
 
 import msgspec
 
-from bramble.engine.extras import Bias, Drawn, Extras, ToolCall
+from bramble.engine.extras import Bias, Drawn, Extras, Said, ToolCall
 
 FRAME_LIMIT = 64 * 1024 * 1024
 """Largest accepted frame in bytes; either side treats a longer one as a broken peer."""
@@ -79,7 +79,7 @@ class Load(msgspec.Struct, frozen=True, tag=True):
 
 
 class Generate(msgspec.Struct, frozen=True, tag=True):
-    """Answer a conversation. `max_tokens` bounds the answer; the context bounds it anyway."""
+    """Answer a conversation, after what was `said` of the answer already. `max_tokens` bounds all of the answer."""
 
     id: int
     turns: tuple[Turn, ...]
@@ -87,6 +87,7 @@ class Generate(msgspec.Struct, frozen=True, tag=True):
     stop: tuple[str, ...] = ()
     sampling: Sampling = Sampling()
     extras: Extras = Extras()
+    said: Said = Said()
 
 
 class Typing(msgspec.Struct, frozen=True, tag=True):
@@ -201,15 +202,16 @@ class Progress(msgspec.Struct, frozen=True, tag=True):
 
 
 class Piece(msgspec.Struct, frozen=True, tag=True, omit_defaults=True):
-    """The next characters of an answer, never half of one. `tokens` counts all tokens drawn so far.
+    """The next characters of an answer, never half of one. `tokens` counts all of its tokens so far.
 
-    `drawn` is told where logprobs were asked for: every token since the last piece.
+    `ids` are those drawn since the last piece; `drawn` tells of them where logprobs were asked for.
     """
 
     id: int
     text: str
     tokens: int
     drawn: tuple[Drawn, ...] = ()
+    ids: tuple[int, ...] = ()
 
 
 FinishReason = Literal["stop", "length", "cancelled"]

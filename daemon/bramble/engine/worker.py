@@ -85,22 +85,35 @@ class Worker:
             if room < 1 or not tokens:
                 self._refuse_size(request.id, len(tokens))
                 return
-            job = self._job(request, tokens, min(request.max_tokens, room))
+            job, reason = self._job(request, tokens, min(request.max_tokens, room))
         except CannotAnswer as error:
             self._refuse(request.id, "bad_request", str(error))
             return
-        slot = self._cache.claim(job)
-        if slot is None:
+        slot = None if reason else self._cache.claim(job)
+        if slot is None and not reason:
             job.sampler.close()
             self._refuse(request.id, "internal", "The engine has no free slot.")
             return
+        job.cached = min(job.cached, len(tokens))
         self._prompted += len(tokens)
         self._cached += job.cached
         self._events.append(wire.Started(request.id, len(tokens), job.cached))
+        if reason:
+            self._close(job, reason)
+            job.sampler.close()
 
-    def _job(self, request: wire.Generate, tokens: list[int], limit: int) -> Job:
-        sampler = self._asked.sampler(request, tokens)
-        return Job(request.id, tokens, len(tokens), limit, sampler, TextStream(request.stop))
+    def _job(
+        self, request: wire.Generate, tokens: list[int], limit: int
+    ) -> tuple[Job, wire.FinishReason | None]:
+        """What is to be done, and why nothing is where all of it was said before. Raises CannotAnswer."""
+        said = self._asked.said(request)
+        sampler = self._asked.sampler(request, tokens, said)
+        text = TextStream(request.stop)
+        text.go_on(map(self._model.piece, request.said.tokens), request.said.shown)
+        job = Job(request.id, [*tokens, *said], len(tokens), limit, sampler, text)
+        if said and self._model.ends(said[-1]):
+            return job, "stop"
+        return job, self._reason(job)
 
     def _refuse(self, id: int, code: wire.RefusalCode, message: str) -> None:
         self._events.append(wire.Refused(id, code, message))
@@ -196,32 +209,37 @@ class Worker:
 
     def _append(self, job: Job, token: int) -> tuple[wire.FinishReason | None, str]:
         """Take a drawn token in: whether it ends the answer, and the characters that are certain now."""
-        if not job.drawn:
-            job.first = time.monotonic()
+        job.first = job.first or time.monotonic()
         job.tokens.append(token)
         self._completed += 1
         if self._model.ends(token):
             return "stop", ""
         text = job.text.feed(self._model.piece(token))
+        return self._reason(job), text
+
+    def _reason(self, job: Job) -> wire.FinishReason | None:
+        """Why nothing may follow what was drawn, if so."""
         if job.text.stopped or job.sampler.over:
-            return "stop", text
-        return ("length" if job.drawn >= job.limit else None), text
+            return "stop"
+        return "length" if job.drawn >= job.limit else None
 
     def _finish(self, slot: Slot, reason: wire.FinishReason) -> None:
-        job = slot.job
-        if job is None:
-            return
+        if slot.job is not None:
+            self._close(slot.job, reason)
+            self._cache.release(slot)
+
+    def _close(self, job: Job, reason: wire.FinishReason) -> None:
+        """The last that is told of an answer."""
         if reason != "cancelled" and not job.text.stopped:
             job.unsent += job.text.finish()
         if job.unsent:
             self._events.append(job.piece())
         self._events.append(job.done(reason))
-        self._cache.release(slot)
 
     def _report(self, step: Step) -> None:
         """Prefill progress of everyone who took rows and has no token yet."""
         for slot, _ in step.taken:
             job = slot.job
-            if job is not None and not job.drawn and len(slot.held) > job.reported:
+            if job is not None and not job.first and len(slot.held) > job.reported:
                 job.reported = len(slot.held)
-                self._events.append(wire.Progress(job.id, job.reported, job.prompt_size))
+                self._events.append(wire.Progress(job.id, job.reported, job.start))

@@ -7,6 +7,7 @@ import msgspec
 
 from bramble.chat.answer import Answer, Over, Text, Update
 from bramble.engine import wire
+from bramble.engine.client import Paused
 from bramble.errors import BrambleError, Busy, PromptTooLong
 from bramble.scheduler import Queued
 from bramble.server import frames
@@ -65,6 +66,8 @@ def translate(answer: Answer, update: Update) -> Iterator[ToClient]:
             yield frames.Started(answer.id, update.prompt_tokens, update.cached_tokens)
         case wire.Progress():
             yield frames.Progress(answer.id, update.done, update.total)
+        case Paused(message):
+            yield frames.Paused(answer.id, message)
         case Over():
             if update.error is not None:
                 yield failure(update.error, answer=answer.id)

@@ -135,6 +135,13 @@ class Piece(_Frame, frozen=True):
     text: str
 
 
+class Paused(_Frame, frozen=True):
+    """The engine was lost and is started again; the answer goes on with its next piece."""
+
+    answer: int
+    message: str
+
+
 class Usage(msgspec.Struct, frozen=True):
     """Lengths in tokens."""
 
@@ -180,5 +187,16 @@ class Pong(_Frame, frozen=True):
 
 
 ToClient = (
-    Hello | State | Conversation | Said | Queued | Started | Progress | Piece | Done | Error | Pong
+    Hello
+    | State
+    | Conversation
+    | Said
+    | Queued
+    | Started
+    | Progress
+    | Piece
+    | Paused
+    | Done
+    | Error
+    | Pong
 )

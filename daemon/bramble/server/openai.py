@@ -11,6 +11,7 @@ from aiohttp import web
 
 from bramble.chat.answer import Answer, Internal, Over, Text, Update
 from bramble.chat.turn import Chat
+from bramble.engine.client import Paused
 from bramble.engine.wire import Done, Ready, Started
 from bramble.errors import BadRequest, BrambleError, ModelUnavailable
 from bramble.scheduler import Request
@@ -161,6 +162,10 @@ def _event(told: _Told, reply: Reply, index: int, update: Update) -> bytes:
     """What a stream tells of an update. Raises the error where an answer broke off."""
     if isinstance(update, Text):
         return reply.text(index, update)
+    if isinstance(update, Paused):
+        return (
+            b": %b\n\n" % update.message.encode()
+        )  # a comment: nobody parses it, and proxies see life
     new = isinstance(update, Started) and index not in told.open
     told.take(index, update)
     if isinstance(update, Over):
