@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import resource
 import signal
 import socket
 from collections.abc import Sequence
@@ -22,6 +23,7 @@ from bramble.models.catalogue import catalogue
 from bramble.models.library import resolve
 from bramble.scheduler import Scheduler
 from bramble.server.app import application
+from bramble.server.door import Door
 from bramble.server.listen import listen, with_deadline
 from bramble.server.status import Status
 from bramble.survey import alternatives, tuning_file
@@ -32,6 +34,8 @@ DATABASE = "bramble.sqlite"
 HTTP_SECONDS = 1.0
 ENGINE_SECONDS = 1.0
 """How long connections and the engine may take to end: after server.drain, a stop still stays under 10 s."""
+OTHER_FILES = 256
+"""Files, sockets and pipes that are open beside connections."""
 
 
 EMBEDDING_NICER = 10
@@ -63,9 +67,9 @@ class Daemon:
             access_log=None,
             handler_cancellation=True,  # a client that leaves cancels what it asked for
             shutdown_timeout=HTTP_SECONDS,
-            keepalive_timeout=75.0,
         )
         self._listeners = listeners
+        self._limits = config.server.limits
         self._drain = config.server.drain
 
     async def start(self) -> None:
@@ -73,8 +77,9 @@ class Daemon:
         await self.store.open()
         await self.engine.start()
         await self._http.setup()
-        for listener in self._listeners:
-            await web.SockSite(self._http, listener).start()
+        assert self._http.server is not None  # `setup` made it
+        self._door = Door(self._limits, self._http.server)
+        await self._door.open(self._listeners)
         self._watchdog = asyncio.create_task(systemd.feed_watchdog(self.status.is_moving))
         self.status.watch(self._tell_systemd)
         self._tell_systemd()
@@ -85,8 +90,7 @@ class Daemon:
         log.info("stopping; running answers may take %g s", self._drain)
         systemd.notify("STOPPING=1")
         self._watchdog.cancel()
-        for site in self._http.sites:
-            await site.stop()
+        self._door.close()
         await self.chat.drain(self._drain)
         await self._http.cleanup()
         if self.embedder is not None:
@@ -113,6 +117,7 @@ async def serve(config: Config, model: Path) -> int:
     Raises CannotListen, CannotOpen.
     """
     _log_at(config.log_level)
+    _allow_files(config.server.limits.connections)
     leave = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, leave.set)
@@ -181,6 +186,14 @@ def _addresses(host: str, listener: socket.socket) -> str:
         return f"http://{f'[{host}]' if ':' in host else host}:{port}/"
     name = socket.gethostname().partition(".")[0]
     return f"http://127.0.0.1:{port}/ (and http://{name}.local:{port}/ on your network)"
+
+
+def _allow_files(connections: int) -> None:
+    """Room for every connection: what a service may open at first is often 1,024 files."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    need = connections + OTHER_FILES
+    if soft < need:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(need, hard), hard))
 
 
 def _log_at(level: str) -> None:

@@ -45,6 +45,30 @@ def _models_dir() -> Path:
     return (_state_directory() or _xdg("XDG_DATA_HOME", ".local/share") / "bramble") / "models"
 
 
+class LimitSettings(Struct, frozen=True):
+    """How much of Bramble a stranger may hold. Connections that ask for nothing make room for new ones."""
+
+    connections: Annotated[
+        int, Meta(ge=8, le=65_536, description="Connections that may be open at once.")
+    ] = 2048
+    per_address: Annotated[
+        int,
+        Meta(
+            ge=4,
+            le=65_536,
+            description="Connections of one address; a household behind a proxy has one address.",
+        ),
+    ] = 256
+    head: Annotated[
+        float,
+        Meta(ge=1, le=600, description="Seconds in which a request's headers must have come."),
+    ] = 10.0
+    idle: Annotated[
+        float,
+        Meta(ge=1, le=3600, description="Seconds that a connection may wait for its next request."),
+    ] = 75.0
+
+
 class ServerSettings(Struct, frozen=True):
     """Where Bramble listens and who may speak to it."""
 
@@ -67,6 +91,7 @@ class ServerSettings(Struct, frozen=True):
         float,
         Meta(ge=0, le=60, description="Seconds that running answers may go on when Bramble stops."),
     ] = 5.0
+    limits: LimitSettings = LimitSettings()
 
 
 class ThreadCounts(Struct, frozen=True):

@@ -6,6 +6,7 @@ from bramble.chat.turn import Chat
 from bramble.config import Config
 from bramble.engine.embedder import Embedder
 from bramble.server.access import Access
+from bramble.server.door import attended
 from bramble.server.embeddings import EmbeddingsRoom
 from bramble.server.errors import shaped
 from bramble.server.openai import OpenAI
@@ -33,7 +34,7 @@ def application(
 ) -> web.Application:
     """Every route that there is. Raises PageMissing."""
     app = web.Application(
-        middlewares=[shaped, Access(config.server).guard], client_max_size=BODY_LIMIT
+        middlewares=[attended, shaped, Access(config.server).guard], client_max_size=BODY_LIMIT
     )
     app.on_response_prepare.append(_add_headers)
     app.router.add_get("/healthz", status.alive)

@@ -7,6 +7,8 @@ from bramble.errors import BrambleError
 
 STUCK_MS = 30_000
 """A client that takes nothing for so long is dropped by the kernel, which costs no timer for each token."""
+ASK_AFTER, ASK_EVERY = 15, 5
+"""Seconds of silence after which the kernel asks whether the other end is there, and from then on."""
 
 
 class CannotListen(BrambleError):
@@ -28,8 +30,14 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def with_deadline(listener: socket.socket) -> socket.socket:
-    """Have the kernel end connections whose other end has stopped reading."""
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, STUCK_MS)
+    """Have the kernel end connections whose other end has stopped reading, or is not there any more."""
+    for option, value in (
+        (socket.TCP_USER_TIMEOUT, STUCK_MS),
+        (socket.TCP_KEEPIDLE, ASK_AFTER),
+        (socket.TCP_KEEPINTVL, ASK_EVERY),
+    ):
+        listener.setsockopt(socket.IPPROTO_TCP, option, value)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     return listener
 
 
