@@ -121,10 +121,9 @@ async def test_waiting_survives_an_engine_that_dies(scheduler: Scheduler, engine
         await asyncio.sleep(0)
     assert engine.state.pid is not None
     os.kill(engine.state.pid, signal.SIGKILL)
-    with pytest.raises(Exception, match="SIGKILL"):
-        await finish(running, "", [])
-    events = await asyncio.wait_for(waiting, 30)
-    assert isinstance(events[-1], wire.Done)
+    # Who was being answered goes on where the engine stopped; who waited is answered after.
+    assert isinstance((await asyncio.wait_for(finish(running, "", []), 60))[-1], wire.Done)
+    assert isinstance((await asyncio.wait_for(waiting, 60))[-1], wire.Done)
 
 
 async def test_draining_finishes_what_runs_and_refuses_the_rest(scheduler: Scheduler) -> None:

@@ -1,6 +1,8 @@
 """The engine process with the real starter model: batching, prefixes, limits, cancelling, refusing."""
 
+import os
 import re
+import subprocess
 import time
 from itertools import pairwise
 from pathlib import Path
@@ -101,12 +103,14 @@ def test_a_fast_answer_comes_in_fewer_messages_and_whole(rig: Rig) -> None:
 
 
 def test_niceness_counts_outside_its_own_session(starter: Path) -> None:
+    probe = ["sh", "-c", "echo 0 > /proc/self/autogroup"]
+    grouped = subprocess.run(probe, stderr=subprocess.DEVNULL, start_new_session=True)
     rig = Rig(starter, changes={"nice": 5})
     try:
-        group = Path(f"/proc/{rig.process.pid}/autogroup")
-        if not group.exists():
+        assert os.getpriority(os.PRIO_PROCESS, rig.process.pid) == 5
+        if grouped.returncode != 0:
             pytest.skip("this kernel does not group tasks by session")
-        assert group.read_text().split()[-1] == "5"
+        assert Path(f"/proc/{rig.process.pid}/autogroup").read_text().split()[-1] == "5"
     finally:
         rig.close()
 

@@ -85,7 +85,8 @@ def be_nice(nice: int) -> None:
     try:
         os.setpriority(os.PRIO_PROCESS, 0, nice)
         # A session of its own may be a scheduling group of its own; then niceness counts only inside it (sched(7)).
-        with contextlib.suppress(FileNotFoundError):
+        # Kernels without such groups have no such file, or refuse every number.
+        with contextlib.suppress(OSError):
             Path("/proc/self/autogroup").write_text(str(nice))
     except PermissionError:
         log.warning("engine.nice %d needs the right to raise a priority; it stays as it is", nice)
