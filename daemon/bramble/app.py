@@ -12,6 +12,8 @@ from pathlib import Path
 from aiohttp import web
 
 from bramble import affinity, systemd
+from bramble.board.files import MACHINE
+from bramble.board.watch import Watch
 from bramble.chat.store import Store
 from bramble.chat.turn import Chat
 from bramble.config import Config, thread_counts
@@ -25,6 +27,7 @@ from bramble.scheduler import Scheduler
 from bramble.server.app import application
 from bramble.server.door import Door
 from bramble.server.listen import listen, with_deadline
+from bramble.server.metrics import Metrics
 from bramble.server.status import Status
 from bramble.survey import alternatives, tuning_file
 
@@ -44,10 +47,14 @@ EMBEDDING_SPIN = 1000
 
 
 class Daemon:
-    """All parts of one Bramble, made to be started and stopped once."""
+    """All parts of one Bramble, made to be started and stopped once. `root` is where the board is looked at."""
 
     def __init__(
-        self, config: Config, spec: EngineSpec, listeners: Sequence[socket.socket]
+        self,
+        config: Config,
+        spec: EngineSpec,
+        listeners: Sequence[socket.socket],
+        root: Path = MACHINE,
     ) -> None:
         self.store = Store(config.state_dir / DATABASE)
         self.engine = Engine(spec)
@@ -59,11 +66,14 @@ class Daemon:
             per_person=config.queue.per_person,
         )
         self._cores = spec.load.cores if isinstance(spec.load, Load) else ()
+        cores = len(self._cores) or os.cpu_count() or 1
+        self.watch = Watch(config.guard, cores=cores, root=root)
         self.engine.watch(self._fit)
         self.chat = Chat(config.chat, self.store, self.engine, self.scheduler)
         self.status = Status(self.engine, self.scheduler, config.engine)
+        metrics = Metrics(self.engine, self.scheduler, self.watch)
         self._http = web.AppRunner(
-            application(config, self.chat, self.status, self.embedder),
+            application(config, self.chat, self.status, self.embedder, metrics),
             access_log=None,
             handler_cancellation=True,  # a client that leaves cancels what it asked for
             shutdown_timeout=HTTP_SECONDS,
@@ -75,6 +85,7 @@ class Daemon:
     async def start(self) -> None:
         """Returns when the page can be opened; the model loads meanwhile. Raises CannotOpen."""
         await self.store.open()
+        self.watch.start()
         await self.engine.start()
         await self._http.setup()
         assert self._http.server is not None  # `setup` made it
@@ -96,6 +107,7 @@ class Daemon:
         if self.embedder is not None:
             await self.embedder.stop()
         await self.engine.stop(ENGINE_SECONDS)
+        await self.watch.stop()
         await self.store.close()
         if self._cores:
             affinity.keep_to(self._cores)

@@ -3,14 +3,16 @@
 import asyncio
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from dataclasses import dataclass
 
 import msgspec
 
+from bramble.account import Account
 from bramble.engine.client import Engine, Paused
 from bramble.engine.extras import Extras, Said
 from bramble.engine.wire import Done, Piece, Progress, Sampling, Started, Turn
-from bramble.errors import Busy
+from bramble.errors import BrambleError, Busy
 
 LEARNING = 0.2
 """Weight of the newest answer in the average that estimates are made from."""
@@ -63,6 +65,12 @@ class Scheduler:
         self._idle = asyncio.Event()
         self._idle.set()
         self._watchers: list[Callable[[], None]] = []
+        self._auditors: list[Callable[[Account], None]] = []
+
+    @property
+    def slots(self) -> int:
+        """Requests that may be in the engine at once."""
+        return self._slots
 
     @property
     def running(self) -> int:
@@ -79,6 +87,10 @@ class Scheduler:
         self._watchers.append(callback)
         return lambda: self._watchers.remove(callback)
 
+    def audit(self, callback: Callable[[Account], None]) -> None:
+        """Call back with what each request cost, at its end, however it ends."""
+        self._auditors.append(callback)
+
     async def submit(
         self, person: str, request: Request
     ) -> AsyncGenerator[Queued | Started | Progress | Piece | Paused | Done, None]:
@@ -86,6 +98,22 @@ class Scheduler:
 
         Raises Busy at once where the queue is full, ModelUnavailable, and what `Engine.generate` raises.
         """
+        account = Account()
+        try:
+            async with aclosing(self._submit(person, request)) as events:
+                async for event in events:
+                    account.take(event)
+                    yield event
+        except BrambleError as error:
+            account.outcome = "refused" if isinstance(error, Busy) else "error"
+            raise
+        finally:
+            for auditor in self._auditors:
+                auditor(account)
+
+    async def _submit(
+        self, person: str, request: Request
+    ) -> AsyncGenerator[Queued | Started | Progress | Piece | Paused | Done, None]:
         ticket = self._enter(person)
         clock = asyncio.get_running_loop().time
         try:

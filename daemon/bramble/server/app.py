@@ -9,6 +9,7 @@ from bramble.server.access import Access
 from bramble.server.door import attended
 from bramble.server.embeddings import EmbeddingsRoom
 from bramble.server.errors import shaped
+from bramble.server.metrics import Metrics
 from bramble.server.openai import OpenAI
 from bramble.server.pages import Pages, folder
 from bramble.server.socket import Sockets
@@ -30,7 +31,7 @@ HEADERS = {
 
 
 def application(
-    config: Config, chat: Chat, status: Status, embedder: Embedder | None
+    config: Config, chat: Chat, status: Status, embedder: Embedder | None, metrics: Metrics
 ) -> web.Application:
     """Every route that there is. Raises PageMissing."""
     app = web.Application(
@@ -49,6 +50,7 @@ def application(
             others=(embedder.name,) if embedder else (),
         ),
         EmbeddingsRoom(embedder),
+        metrics,
     ):
         room.add_to(app)
     return app
