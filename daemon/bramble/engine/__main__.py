@@ -56,7 +56,7 @@ def _serve(channel: Channel, order: wire.Load) -> int:
         channel.send(wire.Loading(0.0))
         parts = load(order, progress)
     except CannotLoad as error:
-        channel.send(wire.Unusable(error.message, error.hint))
+        channel.send(wire.Unusable(error.message, error.hint, error.needed))
         return 0
     channel.send(parts.ready)
     Worker(channel, parts).run()

@@ -27,6 +27,7 @@ class Ahead:
     def __init__(self, model: Model, template: ChatTemplate, context: int) -> None:
         self._model, self._template, self._context = model, template, context
         self._unsent: dict[str, Unsent] = {}
+        self._allowed = True
 
     def __bool__(self) -> bool:
         return bool(self._unsent)
@@ -34,10 +35,16 @@ class Ahead:
     def put(self, message: Typing) -> None:
         """Take a person's words so far in place of their last; a message without turns only ends that."""
         self._unsent.pop(message.key, None)
-        if message.turns:
+        if message.turns and self._allowed:
             self._unsent[message.key] = Unsent(message.turns)
             if len(self._unsent) > MOST:
                 del self._unsent[next(iter(self._unsent))]
+
+    def allow(self, allowed: bool) -> None:
+        """Whether anything is computed ahead from now on; what there is goes else."""
+        self._allowed = allowed
+        if not allowed:
+            self._unsent.clear()
 
     def newest(self) -> list[int]:
         """The tokens of the newest that will stay whatever is typed next; empty where there are none."""

@@ -20,7 +20,7 @@ class Aside:
     """Up to `limit` bytes of prefixes, least recently used first."""
 
     def __init__(self, limit: int) -> None:
-        self._limit = limit
+        self._whole = self._limit = limit
         self._kept: list[Prefix] = []
 
     @property
@@ -31,6 +31,11 @@ class Aside:
     def holds(self, size: int) -> bool:
         """Whether a state of so many bytes would be kept."""
         return 0 < size <= self._limit
+
+    def keep(self, part: float) -> None:
+        """Use this part of the limit, 0 to 1, from now on."""
+        self._limit = int(self._whole * part)
+        self._shrink()
 
     def put(self, prefix: Prefix) -> None:
         """Keep a prefix in place of all that are its beginning; forget the oldest where the bytes run out."""
@@ -59,5 +64,8 @@ class Aside:
 
     def _add(self, prefix: Prefix) -> None:
         self._kept.append(prefix)
+        self._shrink()
+
+    def _shrink(self) -> None:
         while self.size > self._limit:
             del self._kept[0]

@@ -23,10 +23,12 @@ WARM_ROWS = 2 * SMALLEST
 class CannotLoad(Exception):
     """Why this model cannot be used, and what might help."""
 
-    def __init__(self, message: str, hint: str) -> None:
+    def __init__(self, message: str, hint: str, needed: int = 0) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
+        self.needed = needed
+        """Bytes of memory that it takes at least, where that is what is missing."""
 
 
 @dataclass
@@ -39,6 +41,8 @@ class Loaded:
     pace: Pace
     template: ChatTemplate
     ready: Ready
+    threads: Counts
+    cores: list[int]
 
 
 def load(order: Load, progress: Callable[[float], None]) -> Loaded:
@@ -49,7 +53,9 @@ def load(order: Load, progress: Callable[[float], None]) -> Loaded:
     held = look(order)
     if not held.fits:
         raise CannotLoad(
-            f"The model {path.name} does not fit the memory. {held.reasons[0]}", held.advice
+            f"The model {path.name} does not fit the memory. {held.reasons[0]}",
+            held.advice,
+            held.needed,
         )
     with _damage_told(path):
         # With repacked weights a mapped file would be a second copy; without, mapped pages can be given back.
@@ -82,6 +88,8 @@ def load(order: Load, progress: Callable[[float], None]) -> Loaded:
         pace,
         template,
         _ready(order, held, model, context, kind, threads, len(on), time.monotonic() - began),
+        threads,
+        on,
     )
 
 

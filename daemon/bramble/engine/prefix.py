@@ -23,7 +23,15 @@ class PrefixCache:
         self._context = context
         self._trims = trims
         self._aside = Aside(aside if trims else 0)
+        self._keeps_idle = True
         self.slots = [Slot(sequence) for sequence in range(slots)]
+
+    def keep(self, *, aside: float, idle: bool) -> None:
+        """Use this part of the bytes for prefixes set aside; whether slots keep theirs after an answer."""
+        self._aside.keep(aside)
+        self._keeps_idle = idle
+        for slot in self.idle():
+            self._let_go(slot)
 
     def idle(self) -> list[Slot]:
         """Slots without a job: empty ones, then the least recently used first."""
@@ -65,11 +73,16 @@ class PrefixCache:
         if slot.job is not None:
             slot.job.sampler.close()
         slot.job, slot.parked, slot.used = None, False, time.monotonic()
+        self._let_go(slot)
 
     def forget(self, slot: Slot) -> None:
         """Drop all of a slot's cells."""
         self._context.forget(slot.sequence)
         slot.held.clear()
+
+    def _let_go(self, slot: Slot) -> None:
+        if not self._keeps_idle and slot.held:
+            self.forget(slot)
 
     def make_room(self) -> bool:
         """Free cells: the least recently used idle prefix first, then the youngest job is parked.

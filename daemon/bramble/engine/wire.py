@@ -106,6 +106,19 @@ class Cancel(msgspec.Struct, frozen=True, tag=True):
     id: int
 
 
+class Limits(msgspec.Struct, frozen=True, tag=True):
+    """From now on compute on at most `threads` cores and keep less; never answered, and the newest counts.
+
+    `ahead`: whether to compute what is being typed; `aside`: the part of `Load.aside` that may be used, 0 to 1; `idle`:
+    whether slots without an answer keep what they hold.
+    """
+
+    threads: int
+    ahead: bool = True
+    aside: float = 1.0
+    idle: bool = True
+
+
 class Ping(msgspec.Struct, frozen=True, tag=True):
     """Are you alive? Answered by `Pong` from the engine's own loop, between two steps."""
 
@@ -167,14 +180,15 @@ class Ready(msgspec.Struct, frozen=True, tag=True):
 
 
 class Unusable(msgspec.Struct, frozen=True, tag=True):
-    """This model cannot be used, and trying again would not help."""
+    """This model cannot be used, and trying again would not help unless `needed` bytes of memory are there."""
 
     message: str
     hint: str = ""
+    needed: int = 0
 
 
 class Pong(msgspec.Struct, frozen=True, tag=True):
-    """Counters since the engine started; `slowest_step_ms` is the longest single step so far."""
+    """Counters since the engine started; `slowest_step_ms` is the longest single step so far, `threads` decode now."""
 
     n: int
     steps: int
@@ -183,6 +197,7 @@ class Pong(msgspec.Struct, frozen=True, tag=True):
     completion_tokens: int
     running: int
     slowest_step_ms: float
+    threads: int = 0
 
 
 class Started(msgspec.Struct, frozen=True, tag=True):
@@ -259,7 +274,7 @@ class Events(msgspec.Struct, frozen=True, tag=True):
     events: tuple[Event, ...]
 
 
-ToEngine = Load | Generate | Typing | Cancel | Ping | Shutdown | LoadEmbedding | Embed
+ToEngine = Load | Generate | Typing | Cancel | Limits | Ping | Shutdown | LoadEmbedding | Embed
 ToDaemon = Loading | Ready | Unusable | Pong | Events
 
 _encoder = msgspec.msgpack.Encoder()

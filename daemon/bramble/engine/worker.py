@@ -12,6 +12,7 @@ from bramble.engine.batch import Output, Step
 from bramble.engine.channel import Channel
 from bramble.engine.draft import Guess
 from bramble.engine.loading import Loaded
+from bramble.engine.restraint import Restraint
 from bramble.engine.slot import Job, Slot
 from bramble.engine.text import TextStream
 
@@ -25,6 +26,7 @@ class Worker:
         self._cache, self._pace = parts.cache, parts.pace
         self._asked = Asked(parts.model, parts.template, parts.context.size)
         self._ahead = Ahead(parts.model, parts.template, parts.context.size)
+        self._restraint = Restraint(parts)
         self._events: list[wire.Event] = []
         self._steps = self._prompted = self._cached = self._completed = 0
         self._slowest = 0.0
@@ -56,6 +58,9 @@ class Worker:
                 self._ahead.put(message)
             case wire.Cancel(id):
                 self._cancel(id)
+            case wire.Limits():
+                self._restraint.obey(message)
+                self._ahead.allow(message.ahead)
             case wire.Ping(n):
                 self._channel.send(self._pong(n))
             case wire.Shutdown():
@@ -74,6 +79,7 @@ class Worker:
             completion_tokens=self._completed,
             running=sum(slot.job is not None for slot in self._cache.slots),
             slowest_step_ms=round(self._slowest, 1),
+            threads=self._restraint.threads,
         )
 
     # ── requests ─────────────────────────────────────────────────────────────────────────────────
