@@ -18,6 +18,8 @@ from bramble.server.listen import listen
 
 FAKE_ENGINE = Path(__file__).parent / "fake_engine.py"
 DEADLINE = 20.0
+SOMEBODY = {"Cookie": "bramble=one-browser-that-comes-back"}
+"""The owner that a daemon in this process knows its client as."""
 
 
 @dataclass
@@ -47,7 +49,7 @@ async def running(
         daemon = Daemon(config, spec, [listener])
         await daemon.start()
         try:
-            async with ClientSession() as http:
+            async with ClientSession(headers=SOMEBODY) as http:
                 port = listener.getsockname()[1]
                 yield Running(daemon, f"http://127.0.0.1:{port}", http)
         finally:

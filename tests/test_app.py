@@ -14,7 +14,7 @@ import psutil
 import pytest
 from aiohttp import ClientSession
 
-from tests.daemons import DEADLINE, Live
+from tests.daemons import DEADLINE, SOMEBODY, Live
 from tests.page import page
 
 STOP_SECONDS = 10.0
@@ -60,7 +60,7 @@ async def test_an_answer_past_the_drain_is_ended_told_and_stored(
 ) -> None:
     settings = [f"engine.model={starter}", "server.drain=0"]
     live = Live(tmp_path, *settings)
-    async with ClientSession() as http, page(http, live.url) as one:
+    async with ClientSession(headers=SOMEBODY) as http, page(http, live.url) as one:
         said = await one.say("Tell me a very long story of a thousand words about a whale.")
         await one.piece()
         live.process.terminate()
@@ -69,7 +69,7 @@ async def test_an_answer_past_the_drain_is_ended_told_and_stored(
         assert await wait_for(live.process, STOP_SECONDS) == 0
         live.end()
     live = Live(tmp_path, *settings)
-    async with ClientSession() as http, page(http, live.url) as two:
+    async with ClientSession(headers=SOMEBODY) as http, page(http, live.url) as two:
         stored = (await two.open(said["conversation"]))["messages"][-1]
     live.end()
     assert (stored["status"], stored["text"]) == ("interrupted", one.text(said["answer"]))

@@ -28,10 +28,10 @@ async def store(file: Path) -> AsyncIterator[Store]:
 
 
 async def test_what_is_said_gets_a_reply_to_write(store: Store) -> None:
-    first = await store.say(None, "a", "Hello 你好 \0 👋")
+    first = await store.say("me", None, "a", "Hello 你好 \0 👋")
     await store.write(first.reply, "Hi", "whole")
-    second = await store.say(first.conversation, "b", "More")
-    messages = await store.messages(first.conversation)
+    second = await store.say("me", first.conversation, "b", "More")
+    messages = await store.messages("me", first.conversation)
     assert [(each.role, each.text, each.status) for each in messages] == [
         ("user", "Hello 你好 \0 👋", "whole"),
         ("assistant", "Hi", "whole"),
@@ -47,14 +47,14 @@ async def test_what_is_said_gets_a_reply_to_write(store: Store) -> None:
 
 
 async def test_a_ref_finds_its_message_and_reply(store: Store) -> None:
-    one = await store.say(None, "a", "One")
-    await store.say(one.conversation, "b", "Two")
-    assert await store.find("a") == one
-    assert await store.find("c") is None
+    one = await store.say("me", None, "a", "One")
+    await store.say("me", one.conversation, "b", "Two")
+    assert await store.find("me", "a") == one
+    assert await store.find("me", "c") is None
 
 
 async def test_conversations_cannot_be_guessed(store: Store) -> None:
-    ids = {(await store.say(None, f"{n}", "Hi")).conversation for n in range(20)}
+    ids = {(await store.say("me", None, f"{n}", "Hi")).conversation for n in range(20)}
     assert len(ids) == 20
     assert min(map(len, ids)) >= 22  # 128 bits in base64
 
@@ -62,10 +62,10 @@ async def test_conversations_cannot_be_guessed(store: Store) -> None:
 @pytest.mark.parametrize("id", ["", "x", "' OR 1=1 --"])
 async def test_an_unknown_conversation_is_not_found(store: Store, id: str) -> None:
     with pytest.raises(NotFound):
-        await store.messages(id)
+        await store.messages("me", id)
     with pytest.raises(NotFound):
-        await store.say(id, "a", "Hi")
-    assert await store.find("a") is None
+        await store.say("me", id, "a", "Hi")
+    assert await store.find("me", "a") is None
 
 
 async def test_power_loss_keeps_what_was_acknowledged(file: Path) -> None:
@@ -77,7 +77,7 @@ from bramble.chat.store import Store
 async def main():
     store = Store(Path({str(file)!r}))
     await store.open()
-    said = await store.say(None, "a", "Remember this")
+    said = await store.say("me", None, "a", "Remember this")
     await store.write(said.reply, "I am remem", "writing")
     print(said.conversation, flush=True)
     os.kill(os.getpid(), signal.SIGKILL)
@@ -88,7 +88,7 @@ asyncio.run(main())
     assert dead.returncode == -signal.SIGKILL
     store = Store(file)
     await store.open()
-    messages = await store.messages(said.decode().strip())
+    messages = await store.messages("me", said.decode().strip())
     assert [(each.text, each.status) for each in messages] == [
         ("Remember this", "whole"),
         ("I am remem", "interrupted"),
@@ -97,7 +97,7 @@ asyncio.run(main())
 
 
 async def test_nobody_else_on_the_machine_reads_it(store: Store, file: Path) -> None:
-    await store.say(None, "a", "Private")
+    await store.say("me", None, "a", "Private")
     for each in (file.parent, *file.parent.iterdir()):
         assert each.stat().st_mode & 0o077 == 0
 

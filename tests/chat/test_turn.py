@@ -16,7 +16,7 @@ from tests.daemons import Running
 
 async def ask(chat: Chat, text: str, conversation: str | None = None) -> tuple[str, str, Over]:
     """Say something; returns the conversation, the answer's text and its end."""
-    said = await chat.say("ann", secrets.token_hex(), conversation, text)
+    said = await chat.say("me", "ann", secrets.token_hex(), conversation, text)
     assert said.answer is not None
     async with asyncio.timeout(10):
         over = await said.answer.end()
@@ -40,7 +40,7 @@ async def test_the_model_is_given_system_prompt_history_and_question(daemon: Run
 async def test_the_stream_is_what_is_stored(daemon: Running) -> None:
     chat = daemon.daemon.chat
     conversation, text, over = await ask(chat, "say 300")
-    opened = await chat.open(conversation)
+    opened = await chat.open("me", conversation)
     assert opened.answer is None
     assert opened.messages[-1].text == text
     assert opened.messages[-1].status == "whole"
@@ -49,9 +49,9 @@ async def test_the_stream_is_what_is_stored(daemon: Running) -> None:
 
 async def test_a_second_message_is_refused_while_the_first_is_answered(daemon: Running) -> None:
     chat = daemon.daemon.chat
-    said = await chat.say("ann", "1", None, "slow 1000 0.01")
+    said = await chat.say("me", "ann", "1", None, "slow 1000 0.01")
     with pytest.raises(Answering):
-        await chat.say("ann", "2", said.conversation, "say 1")
+        await chat.say("me", "ann", "2", said.conversation, "say 1")
     assert said.answer is not None
     said.answer.stop()
     assert (await said.answer.end()).reason == "stopped"
@@ -61,21 +61,21 @@ async def test_a_second_message_is_refused_while_the_first_is_answered(daemon: R
 
 async def test_two_first_messages_at_once_are_one(daemon: Running) -> None:
     chat = daemon.daemon.chat
-    both = await asyncio.gather(*(chat.say("ann", "same", None, "say 1") for _ in range(2)))
+    both = await asyncio.gather(*(chat.say("me", "ann", "same", None, "say 1") for _ in range(2)))
     assert both[0] == both[1]
 
 
 async def test_a_cancelled_listener_does_not_cancel_the_turn(daemon: Running) -> None:
     """The socket that said it may vanish at any moment, also while the store writes."""
     chat = daemon.daemon.chat
-    saying = asyncio.create_task(chat.say("ann", "x", None, "say 3"))
+    saying = asyncio.create_task(chat.say("me", "ann", "x", None, "say 3"))
     await asyncio.sleep(0)
     saying.cancel()
     await asyncio.wait([saying])
-    said = await chat.say("ann", "x", None, "say 3")
+    said = await chat.say("me", "ann", "x", None, "say 3")
     assert said.answer is not None
     await said.answer.end()
-    assert (await chat.open(said.conversation)).messages[-1].status == "whole"
+    assert (await chat.open("me", said.conversation)).messages[-1].status == "whole"
 
 
 async def test_old_exchanges_are_left_out_when_they_do_not_fit(start: Start) -> None:
@@ -84,7 +84,7 @@ async def test_old_exchanges_are_left_out_when_they_do_not_fit(start: Start) -> 
         conversation, *_ = await ask(chat, "say 1")
         for _ in range(3):
             await ask(chat, "say 1", conversation)
-        said = await chat.say("ann", "last", conversation, "turns")
+        said = await chat.say("me", "ann", "last", conversation, "turns")
         assert said.answer is not None
         await said.answer.end()
         given = turns(said.answer.text)
@@ -99,7 +99,7 @@ async def test_a_message_that_alone_is_too_long_is_told(start: Start) -> None:
         conversation, text, over = await ask(daemon.daemon.chat, "say 1")
         assert isinstance(over.error, PromptTooLong)
         assert text == ""
-        messages = (await daemon.daemon.chat.open(conversation)).messages
+        messages = (await daemon.daemon.chat.open("me", conversation)).messages
         assert [each.status for each in messages] == ["whole", "interrupted"]
 
 
@@ -108,13 +108,13 @@ async def test_a_long_answer_is_on_disk_while_it_is_written(
 ) -> None:
     monkeypatch.setattr("bramble.chat.turn.WRITE_SECONDS", 0.05)
     chat, store = daemon.daemon.chat, daemon.daemon.store
-    said = await chat.say("ann", "1", None, "slow 1000 0.01")
+    said = await chat.say("me", "ann", "1", None, "slow 1000 0.01")
     assert said.answer is not None
     async with asyncio.timeout(10):
-        while not (behind := (await store.messages(said.conversation))[-1]).text:
+        while not (behind := (await store.messages("me", said.conversation))[-1]).text:
             await asyncio.sleep(0.01)
     assert behind.status == "writing"
     assert said.answer.text.startswith(behind.text)
     said.answer.stop()
     await said.answer.end()
-    assert (await store.messages(said.conversation))[-1].text == said.answer.text
+    assert (await store.messages("me", said.conversation))[-1].text == said.answer.text

@@ -1,5 +1,6 @@
 """The link between page and daemon: lost, found again, and nothing lost or doubled by it."""
 
+from aiohttp import ClientSession
 from playwright.async_api import expect
 
 from tests.conftest import Start
@@ -18,7 +19,12 @@ def pieces(count: int) -> str:
 async def stored(daemon: Running, person: Person) -> list[str]:
     """The texts of this person's conversation as the daemon has them."""
     conversation = await person.page.evaluate("localStorage['bramble.conversation']")
-    async with page(daemon.http, daemon.url) as socket:
+    cookies = await person.page.context.cookies()
+    (key,) = (each["value"] for each in cookies if each["name"] == "bramble")  # pyright: ignore[reportTypedDictNotRequiredAccess]
+    async with (
+        ClientSession(headers={"Cookie": f"bramble={key}"}) as http,
+        page(http, daemon.url) as socket,
+    ):
         return [message["text"] for message in (await socket.open(conversation))["messages"]]
 
 

@@ -50,11 +50,12 @@ class Internal(BrambleError):
 
 
 class Answer:
-    """Made, begun once, followed by many. Its number is random: who knows it may follow it and stop it."""
+    """Made, begun once, followed by many: its owner may follow it and stop it."""
 
-    def __init__(self, reply: int = 0) -> None:
+    def __init__(self, reply: int = 0, owner: str = "") -> None:
         self.id = secrets.randbits(52) + 1  # a JSON number that every client holds exactly
         self.reply = reply
+        self.owner = owner
         self.trimmed = 0
         self.pieces: list[str] = []
         self._drawn: list[tuple[Drawn, ...]] = []

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from itertools import chain, pairwise
 
-from bramble.chat.store import Message
+from bramble.chat.records import Message
 from bramble.engine.wire import Turn
 
 ROOM = 4

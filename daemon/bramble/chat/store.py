@@ -7,52 +7,15 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import TypeVar
 
-import msgspec
+from bramble.chat import shelf, tree
+from bramble.chat.migrations import MIGRATIONS
+from bramble.chat.records import Hit, Message, Role, Status, Stored, Summary
+from bramble.errors import BadRequest, BrambleError
 
-from bramble.errors import BrambleError, NotFound
-
-Role = Literal["user", "assistant"]
-Status = Literal["whole", "stopped", "cut", "interrupted", "writing"]
 T = TypeVar("T")
-
-MIGRATIONS = (
-    """
-    CREATE TABLE conversations (
-        id TEXT PRIMARY KEY, created REAL NOT NULL, updated REAL NOT NULL
-    ) STRICT;
-    CREATE TABLE messages (
-        id INTEGER PRIMARY KEY AUTOINCREMENT,
-        conversation TEXT NOT NULL REFERENCES conversations (id) ON DELETE CASCADE,
-        role TEXT NOT NULL,
-        text TEXT NOT NULL,
-        status TEXT NOT NULL,
-        reason TEXT NOT NULL DEFAULT '',
-        created REAL NOT NULL,
-        ref TEXT UNIQUE
-    ) STRICT;
-    CREATE INDEX messages_of_conversation ON messages (conversation, id);
-    """,
-)
-"""Script n takes a file from user_version n to n + 1. One that was released never changes; append another."""
-
-
-class Message(msgspec.Struct, frozen=True):
-    """One message as it is stored."""
-
-    id: int
-    role: Role
-    text: str
-    status: Status
-
-
-class Stored(msgspec.Struct, frozen=True):
-    """Where a person's message is, and the message that its answer is written into."""
-
-    conversation: str
-    message: int
-    reply: int
+PRAGMAS = ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "secure_delete = ON")
 
 
 class CannotOpen(BrambleError):
@@ -80,24 +43,58 @@ class Store:
         await self._run(lambda: self._database.close())
         self._thread.shutdown()
 
-    async def find(self, ref: str) -> Stored | None:
-        """The message that was stored under this name, if one was."""
-        return await self._run(lambda: self._find(ref))
+    async def find(self, owner: str, ref: str) -> Stored | None:
+        """The message that this owner stored under this name, if one was."""
+        return await self._run(lambda: self._find(owner, ref))
 
-    async def say(self, conversation: str | None, ref: str, text: str) -> Stored:
+    async def say(self, owner: str, conversation: str | None, ref: str, text: str) -> Stored:
         """Store a person's message under a new name, and an empty reply to it; None starts a conversation.
 
         Raises NotFound.
         """
-        return await self._run(lambda: self._say(conversation, ref, text))
+        return await self._run(lambda: self._say(owner, conversation, ref, text))
+
+    async def edit(
+        self, owner: str, conversation: str, message: int, ref: str, text: str
+    ) -> Stored:
+        """Store another version of a person's message, and an empty reply to it. Raises NotFound, BadRequest."""
+        return await self._run(lambda: self._edit(owner, conversation, message, ref, text))
+
+    async def regenerate(self, owner: str, conversation: str, message: int) -> Stored:
+        """Store another, still empty version of a reply. Raises NotFound, BadRequest."""
+        return await self._run(lambda: self._regenerate(owner, conversation, message))
+
+    async def select(self, owner: str, conversation: str, message: int) -> None:
+        """Show the branch that this message is in. Raises NotFound."""
+        await self._run(lambda: self._select(owner, conversation, message))
 
     async def write(self, message: int, text: str, status: Status, reason: str = "") -> None:
         """Replace what a reply says."""
         await self._run(lambda: self._write(message, text, status, reason))
 
-    async def messages(self, conversation: str) -> list[Message]:
-        """Everything said in a conversation, oldest first. Raises NotFound."""
-        return await self._run(lambda: self._messages(conversation))
+    async def messages(self, owner: str, conversation: str) -> list[Message]:
+        """The branch of a conversation that is shown, oldest first. Raises NotFound."""
+        return await self._run(lambda: self._messages(owner, conversation))
+
+    async def page(self, owner: str, after: str | None, limit: int) -> list[Summary]:
+        """The owner's conversations, as `shelf.page`."""
+        return await self._run(lambda: shelf.page(self._database, owner, after, limit))
+
+    async def summary(self, owner: str, conversation: str) -> Summary:
+        """One conversation's name and times. Raises NotFound."""
+        return await self._run(lambda: shelf.summary(self._database, owner, conversation))
+
+    async def search(self, owner: str, query: str) -> list[Hit]:
+        """What `shelf.search` finds."""
+        return await self._run(lambda: shelf.search(self._database, owner, query))
+
+    async def rename(self, owner: str, conversation: str, title: str) -> None:
+        """Give a conversation another title. Raises NotFound, BadRequest."""
+        await self._run(lambda: shelf.rename(self._database, owner, conversation, title))
+
+    async def delete(self, owner: str, conversation: str) -> None:
+        """Delete a conversation for good. Raises NotFound."""
+        await self._run(lambda: shelf.delete(self._database, owner, conversation))
 
     async def _run(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
@@ -108,7 +105,7 @@ class Store:
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._path.touch(mode=0o600)  # SQLite gives its other files the same rights
         self._database = sqlite3.connect(self._path, timeout=5.0, isolation_level=None)
-        for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+        for pragma in PRAGMAS:
             self._database.execute(f"PRAGMA {pragma}")
         self._migrate()
         self._execute("UPDATE messages SET status = 'interrupted' WHERE status = 'writing'")
@@ -123,59 +120,90 @@ class Store:
     def _execute(self, statement: str, *values: str | float | None) -> sqlite3.Cursor:
         return self._database.execute(statement, values)
 
-    def _find(self, ref: str) -> Stored | None:
+    def _find(self, owner: str, ref: str) -> Stored | None:
         statement = """
-            SELECT said.conversation, said.id, min(reply.id)
-            FROM messages AS said JOIN messages AS reply USING (conversation)
-            WHERE said.ref = ? AND reply.id > said.id GROUP BY said.id
+            SELECT said.conversation, said.id, min(reply.id) FROM messages AS said
+            JOIN messages AS reply ON reply.parent = said.id
+            JOIN conversations ON conversations.id = said.conversation
+            WHERE said.ref = ? AND owner = ? GROUP BY said.id
         """
-        row = self._execute(statement, ref).fetchone()
+        row = self._execute(statement, ref, owner).fetchone()
         return Stored(*row) if row else None
 
-    def _say(self, conversation: str | None, ref: str, text: str) -> Stored:
+    def _say(self, owner: str, conversation: str | None, ref: str, text: str) -> Stored:
         with self._database:
             self._execute("BEGIN IMMEDIATE")
-            conversation = self._touch(conversation)
-            message = self._add(conversation, "user", text, "whole", ref)
-            return Stored(
-                conversation, message, self._add(conversation, "assistant", "", "writing")
-            )
+            if conversation is None:
+                conversation = self._start(owner, text)
+            else:
+                shelf.check(self._database, owner, conversation)
+            return self._ask(conversation, tree.head(self._database, conversation), ref, text)
 
-    def _touch(self, conversation: str | None) -> str:
-        """Make a conversation, or note that this one goes on."""
-        now = time.time()
-        if conversation is None:
-            conversation = secrets.token_urlsafe(16)
-            self._execute("INSERT INTO conversations VALUES (?, ?, ?)", conversation, now, now)
-            return conversation
-        statement = "UPDATE conversations SET updated = ? WHERE id = ?"
-        if self._execute(statement, now, conversation).rowcount == 0:
-            raise _unknown()
+    def _edit(self, owner: str, conversation: str, message: int, ref: str, text: str) -> Stored:
+        with self._database:
+            self._execute("BEGIN IMMEDIATE")
+            shelf.check(self._database, owner, conversation)
+            role, parent = tree.place(self._database, conversation, message)
+            if role != "user":
+                raise BadRequest("Only what a person said can be edited.", field="message")
+            return self._ask(conversation, parent, ref, text)
+
+    def _regenerate(self, owner: str, conversation: str, message: int) -> Stored:
+        with self._database:
+            self._execute("BEGIN IMMEDIATE")
+            shelf.check(self._database, owner, conversation)
+            role, parent = tree.place(self._database, conversation, message)
+            if role != "assistant" or parent is None:
+                raise BadRequest("Only an answer can be given anew.", field="message")
+            reply = self._add(conversation, parent, "assistant", "", "writing")
+            return Stored(conversation, parent, reply)
+
+    def _select(self, owner: str, conversation: str, message: int) -> None:
+        with self._database:
+            self._execute("BEGIN IMMEDIATE")
+            shelf.check(self._database, owner, conversation)
+            tree.place(self._database, conversation, message)
+            tree.show(self._database, conversation, message)
+
+    def _start(self, owner: str, text: str) -> str:
+        conversation, now = secrets.token_urlsafe(16), time.time()
+        statement = """
+            INSERT INTO conversations (id, created, updated, owner, title) VALUES (?, ?, ?, ?, ?)
+        """
+        self._execute(statement, conversation, now, now, owner, shelf.heading(text))
         return conversation
 
+    def _ask(self, conversation: str, parent: int | None, ref: str, text: str) -> Stored:
+        message = self._add(conversation, parent, "user", text, "whole", ref)
+        reply = self._add(conversation, message, "assistant", "", "writing")
+        return Stored(conversation, message, reply)
+
     def _add(
-        self, conversation: str, role: Role, text: str, status: Status, ref: str | None = None
+        self,
+        conversation: str,
+        parent: int | None,
+        role: Role,
+        text: str,
+        status: Status,
+        ref: str | None = None,
     ) -> int:
+        """Add a message after `parent`; it ends the branch that is shown from now on."""
         statement = """
-            INSERT INTO messages (conversation, role, text, status, created, ref)
-            VALUES (?, ?, ?, ?, ?, ?) RETURNING id
+            INSERT INTO messages (conversation, parent, role, text, status, created, ref)
+            VALUES (?, ?, ?, ?, ?, ?, ?)
         """
-        row = self._execute(statement, conversation, role, text, status, time.time(), ref)
-        return row.fetchone()[0]
+        now = time.time()
+        values = (conversation, parent, role, text, status, now, ref)
+        message = self._execute(statement, *values).lastrowid
+        assert message is not None  # an INSERT has one
+        update = "UPDATE conversations SET updated = ?, head = ? WHERE id = ?"
+        self._execute(update, now, message, conversation)
+        return message
 
     def _write(self, message: int, text: str, status: Status, reason: str) -> None:
         statement = "UPDATE messages SET text = ?, status = ?, reason = ? WHERE id = ?"
         self._execute(statement, text, status, reason, message)
 
-    def _messages(self, conversation: str) -> list[Message]:
-        if (
-            self._execute("SELECT 1 FROM conversations WHERE id = ?", conversation).fetchone()
-            is None
-        ):
-            raise _unknown()
-        statement = "SELECT id, role, text, status FROM messages WHERE conversation = ? ORDER BY id"
-        return [Message(*row) for row in self._execute(statement, conversation)]
-
-
-def _unknown() -> NotFound:
-    return NotFound("There is no such conversation.", "Start a new chat.")
+    def _messages(self, owner: str, conversation: str) -> list[Message]:
+        shelf.check(self._database, owner, conversation)
+        return tree.branch(self._database, conversation)

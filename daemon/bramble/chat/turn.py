@@ -4,6 +4,7 @@ It refuses a second message while the first is being answered.
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from functools import partial
 
@@ -11,8 +12,11 @@ import msgspec
 
 from bramble.chat.answer import Answer, Events, Over
 from bramble.chat.answers import Answers
+from bramble.chat.devices import Change, Devices
 from bramble.chat.history import History, exchanges
-from bramble.chat.store import Message, Status, Store, Stored
+from bramble.chat.records import Hit, Message, Status, Stored, Summary
+from bramble.chat.shelf import unknown
+from bramble.chat.store import Store
 from bramble.config import ChatSettings
 from bramble.engine.client import Engine
 from bramble.engine.wire import Sampling, Started
@@ -63,6 +67,7 @@ class Chat:
         self._running: dict[str, Answer] = {}
         self._changing = asyncio.Lock()
         self.answers = Answers()
+        self.devices = Devices()
 
     def complete(self, person: str, request: Request) -> Answer:
         """Answer a conversation that somebody else keeps. Raises Stopping; the answer tells everything else."""
@@ -70,18 +75,40 @@ class Chat:
         self.answers.begin(answer, self._scheduler.submit(person, request), _forget, keep=False)
         return answer
 
-    async def say(self, person: str, ref: str, conversation: str | None, text: str) -> Said:
+    async def say(
+        self, owner: str, person: str, ref: str, conversation: str | None, text: str
+    ) -> Said:
         """Take a person's message; on disk before it returns. A `ref` that was said before is not said again.
 
         None starts a conversation. Raises Answering, NotFound, Stopping.
         """
+        storing = partial(self._store.say, owner, conversation, ref, text)
         # Whoever sent it may vanish meanwhile: what is stored gets its answer all the same.
-        return await asyncio.shield(self._say(person, ref, conversation, text))
+        return await asyncio.shield(self._say(owner, person, conversation, ref, storing))
 
-    async def open(self, conversation: str) -> Opened:
+    async def edit(
+        self, owner: str, person: str, ref: str, conversation: str, message: int, text: str
+    ) -> Said:
+        """Put another version beside a person's message and answer that; as `say`. Raises BadRequest, too."""
+        storing = partial(self._store.edit, owner, conversation, message, ref, text)
+        return await asyncio.shield(self._say(owner, person, conversation, ref, storing))
+
+    async def regenerate(self, owner: str, person: str, conversation: str, message: int) -> Said:
+        """Answer anew; the answer that was there stays beside it. Raises as `edit`."""
+        storing = partial(self._store.regenerate, owner, conversation, message)
+        return await asyncio.shield(self._say(owner, person, conversation, None, storing))
+
+    async def select(self, owner: str, conversation: str, message: int) -> None:
+        """Show the branch that this message is in. Raises Answering, NotFound."""
+        async with self._changing:
+            self._check_quiet(owner, conversation)
+            await self._store.select(owner, conversation, message)
+        self.devices.tell(owner, Change(conversation, messages=True))
+
+    async def open(self, owner: str, conversation: str) -> Opened:
         """A conversation and what is being answered in it. Raises NotFound."""
         async with self._changing:
-            messages = await self._store.messages(conversation)
+            messages = await self._store.messages(owner, conversation)
             answer = self._running.get(conversation)
         if answer is not None:
             messages[-1] = msgspec.structs.replace(messages[-1], text="")
@@ -89,14 +116,51 @@ class Chat:
             messages[-1] = msgspec.structs.replace(messages[-1], status="interrupted")
         return Opened(conversation, messages, answer)
 
-    async def typing(self, person: str, conversation: str | None, text: str) -> None:
+    async def whole(self, owner: str, conversation: str) -> tuple[Summary, list[Message]]:
+        """A conversation to take away, with as much of a running answer as there is. Raises NotFound."""
+        opened = await self.open(owner, conversation)
+        if opened.answer is not None:
+            last = msgspec.structs.replace(opened.messages[-1], text=opened.answer.text)
+            opened.messages[-1] = last
+        return await self._store.summary(owner, conversation), opened.messages
+
+    async def page(self, owner: str, after: str | None, limit: int) -> list[Summary]:
+        """The owner's conversations, newest first, from behind `after`. Raises NotFound."""
+        return await self._store.page(owner, after, limit)
+
+    async def summary(self, owner: str, conversation: str) -> Summary:
+        """One line of that list. Raises NotFound."""
+        return await self._store.summary(owner, conversation)
+
+    async def search(self, owner: str, query: str) -> list[Hit]:
+        """Messages with these characters in them, newest first."""
+        return await self._store.search(owner, query)
+
+    async def rename(self, owner: str, conversation: str, title: str) -> None:
+        """Give a conversation another title. Raises NotFound, BadRequest."""
+        await self._store.rename(owner, conversation, title)
+        self.devices.tell(owner, Change(conversation))
+
+    async def delete(self, owner: str, conversation: str) -> None:
+        """Stop what is being answered, and delete it all for good. Raises NotFound."""
+        await self._store.summary(owner, conversation)
+        if answer := self._running.get(conversation):
+            answer.stop()
+            await answer.end()
+        async with self._changing:
+            self._check_quiet(owner, conversation)
+            await self._store.delete(owner, conversation)
+        self.devices.tell(owner, Change(conversation))
+
+    async def typing(self, owner: str, person: str, conversation: str | None, text: str) -> None:
         """What a person has written so far: its prompt is computed ahead. Nobody is told, nothing is stored.
 
         Raises NotFound.
         """
         if not self._settings.typing_ahead or conversation in self._running:
             return
-        past = exchanges(await self._store.messages(conversation)) if conversation else []
+        stored = await self._store.messages(owner, conversation) if conversation else []
+        past = exchanges(stored)
         prompt, limit = self._settings.system_prompt, self._settings.max_tokens
         turns = History(prompt, past, text, limit).turns if text.strip() else ()
         self._engine.typing(person, turns)
@@ -107,22 +171,36 @@ class Chat:
         await self._scheduler.drain(seconds)
         await self.answers.close()
 
-    async def _say(self, person: str, ref: str, conversation: str | None, text: str) -> Said:
+    async def _say(
+        self,
+        owner: str,
+        person: str,
+        conversation: str | None,
+        ref: str | None,
+        storing: Callable[[], Awaitable[Stored]],
+    ) -> Said:
         async with self._changing:
-            if known := await self._store.find(ref):
+            if ref and (known := await self._store.find(owner, ref)):
                 return Said(known.conversation, known.message, self.answers.into(known.reply))
             self.answers.check()
             self._engine.typing(person, ())
-            if conversation in self._running:
-                raise Answering("This conversation is being answered.", "Wait, or stop the answer.")
-            stored = await self._store.say(conversation, ref, text)
-            past = exchanges(await self._store.messages(stored.conversation))
-            prompt, limit = self._settings.system_prompt, self._settings.max_tokens
-            answer = self._begin(stored, person, History(prompt, past, text, limit))
-            return Said(stored.conversation, stored.message, answer)
+            self._check_quiet(owner, conversation)
+            stored = await storing()
+            answer = await self._begin(owner, person, stored)
+        self.devices.tell(owner, Change(stored.conversation, messages=True, answer=answer.id))
+        return Said(stored.conversation, stored.message, answer)
 
-    def _begin(self, stored: Stored, person: str, history: History) -> Answer:
-        answer = self._running[stored.conversation] = Answer(stored.reply)
+    def _check_quiet(self, owner: str, conversation: str | None) -> None:
+        if conversation in self._running:
+            if self._running[conversation].owner != owner:
+                raise unknown()
+            raise Answering("This conversation is being answered.", "Wait, or stop the answer.")
+
+    async def _begin(self, owner: str, person: str, stored: Stored) -> Answer:
+        *past, question, _ = await self._store.messages(owner, stored.conversation)
+        prompt, limit = self._settings.system_prompt, self._settings.max_tokens
+        history = History(prompt, exchanges(past), question.text, limit)
+        answer = self._running[stored.conversation] = Answer(stored.reply, owner)
         behind = asyncio.create_task(self._write_behind(answer))
         settle = partial(self._settle, answer, stored.conversation, behind)
         self.answers.begin(answer, self._fitting(answer, person, history), settle, keep=True)

@@ -9,6 +9,7 @@ from bramble.server.access import Access
 from bramble.server.door import attended
 from bramble.server.embeddings import EmbeddingsRoom
 from bramble.server.errors import shaped
+from bramble.server.exports import Exports
 from bramble.server.metrics import Metrics
 from bramble.server.openai import OpenAI
 from bramble.server.pages import Pages, folder
@@ -43,6 +44,7 @@ def application(
     for room in (
         Pages(folder()),
         Sockets(chat, status),
+        Exports(chat),
         OpenAI(
             chat,
             status,

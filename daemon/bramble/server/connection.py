@@ -6,14 +6,16 @@ Nothing is queued for a client: each task waits for its connection, then tells w
 import asyncio
 import logging
 from contextlib import aclosing, suppress
+from functools import partial
 
 from aiohttp import WSMsgType
 
 import bramble
 from bramble.chat.answer import Answer, Internal
-from bramble.chat.turn import Chat, Opened
+from bramble.chat.devices import Change
+from bramble.chat.turn import Chat, Opened, Said
 from bramble.errors import BadRequest, BrambleError, NotFound
-from bramble.server import frames
+from bramble.server import frames, shelf
 from bramble.server.codec import decode, failure, translate
 from bramble.server.status import Status
 from bramble.server.websocket import Socket
@@ -33,10 +35,15 @@ class Connection:
     """One client. `person` counts in the queue; `origin` is whose refs these are where no conversation says so."""
 
     def __init__(
-        self, socket: Socket, chat: Chat, status: Status, person: str, origin: str
+        self, socket: Socket, chat: Chat, status: Status, owner: str, person: str, origin: str
     ) -> None:
         self._socket, self._chat, self._status = socket, chat, status
-        self._person, self._origin = person, origin
+        self._owner, self._person, self._origin = owner, person, origin
+        self._shown: str | None = None
+        self._latest: int | None = None
+        self._lists = False
+        self._changes: dict[str, Change] = {}
+        self._turn = asyncio.Lock()
         self._following: dict[int, asyncio.Task[None]] = {}
         self._typed: frames.Typing | None = None
         self._typing: asyncio.Task[None] | None = None
@@ -46,6 +53,9 @@ class Connection:
         changed = asyncio.Event()
         unwatch = self._status.watch(changed.set)
         telling = asyncio.create_task(self._tell_state(changed))
+        elsewhere = asyncio.Event()
+        unlisten = self._chat.devices.watch(self._owner, partial(self._hear, elsewhere))
+        hearing = asyncio.create_task(self._tell_changes(elsewhere))
         try:
             await self._socket.send(frames.Hello(frames.PROTOCOL, bramble.__version__))
             await self._socket.send(self._status.frame())
@@ -56,13 +66,15 @@ class Connection:
                     await self._receive(NO_TEXT)
         finally:
             unwatch()
-            for task in (telling, self._typing, *self._following.values()):
+            unlisten()
+            for task in (telling, hearing, self._typing, *self._following.values()):
                 if task is not None:
                     task.cancel()
 
     async def _receive(self, frame: frames.FromClient | frames.Error) -> None:
         try:
-            await self._handle(frame)
+            async with self._turn:
+                await self._handle(frame)
         except BrambleError as error:
             await self._fail(frame, error)
         except ConnectionResetError:
@@ -78,7 +90,11 @@ class Connection:
             case frames.Say():
                 await self._say(frame)
             case frames.Open():
-                await self._show(await self._chat.open(frame.conversation))
+                await self._show(await self._chat.open(self._owner, frame.conversation))
+            case frames.Edit():
+                await self._edit(frame)
+            case frames.Regenerate() | frames.Select():
+                await self._turn_to(frame)
             case frames.Resume():
                 self._follow(self._find(frame.answer), frame.after)
             case frames.Stop():
@@ -90,28 +106,53 @@ class Connection:
                 await self._socket.send(frames.Pong())
             case frames.Error():
                 await self._socket.send(frame)
+            case _:
+                self._lists |= isinstance(frame, frames.Conversations)
+                await self._socket.send(await shelf.answer(self._chat, self._owner, frame))
 
     async def _read_ahead(self) -> None:
         """Pass on what is being typed: the newest only, and not more often than is worth anything."""
         while (frame := self._typed) is not None:
             self._typed = None
             with suppress(NotFound):
-                await self._chat.typing(self._person, frame.conversation, frame.text)
+                await self._chat.typing(self._owner, self._person, frame.conversation, frame.text)
             await asyncio.sleep(TYPING_SECONDS)
         self._typing = None
 
     async def _say(self, frame: frames.Say) -> None:
         self._typed = None
-        ref = f"{frame.conversation or self._origin} {frame.ref}"
-        said = await self._chat.say(self._person, ref, frame.conversation, frame.text)
-        answer = said.answer.id if said.answer else None
-        await self._socket.send(frames.Said(frame.ref, said.conversation, said.message, answer))
+        ref = f"{frame.conversation or f'{self._owner} {self._origin}'} {frame.ref}"
+        said = await self._chat.say(self._owner, self._person, ref, frame.conversation, frame.text)
+        self._shown = said.conversation
+        await self._acknowledge(frame.ref, said)
         if said.answer:
             self._follow(said.answer, 0)
         else:
-            await self._show(await self._chat.open(said.conversation))
+            await self._show(await self._chat.open(self._owner, said.conversation))
+
+    async def _edit(self, frame: frames.Edit) -> None:
+        ref = f"{frame.conversation} {frame.ref}"
+        said = await self._chat.edit(
+            self._owner, self._person, ref, frame.conversation, frame.message, frame.text
+        )
+        await self._acknowledge(frame.ref, said)
+        await self._show(await self._chat.open(self._owner, said.conversation))
+
+    async def _turn_to(self, frame: frames.Regenerate | frames.Select) -> None:
+        if isinstance(frame, frames.Select):
+            await self._chat.select(self._owner, frame.conversation, frame.message)
+        else:
+            await self._chat.regenerate(
+                self._owner, self._person, frame.conversation, frame.message
+            )
+        await self._show(await self._chat.open(self._owner, frame.conversation))
+
+    async def _acknowledge(self, ref: str, said: Said) -> None:
+        answer = said.answer.id if said.answer else None
+        await self._socket.send(frames.Said(ref, said.conversation, said.message, answer))
 
     async def _show(self, opened: Opened) -> None:
+        self._shown = opened.conversation
         answer = opened.answer.id if opened.answer else None
         if answer in self._following:  # told from its beginning again, so no piece in between
             self._following.pop(answer).cancel()
@@ -125,7 +166,7 @@ class Connection:
 
     def _find(self, id: int) -> Answer:
         answer = self._chat.answers.find(id)
-        if answer is None:
+        if answer is None or answer.owner != self._owner:
             raise NotFound("This answer is over.", "Open the conversation again.")
         return answer
 
@@ -135,6 +176,7 @@ class Connection:
             old.cancel()
         if len(self._following) >= FOLLOWED_MOST:
             raise BadRequest(f"{FOLLOWED_MOST} answers are being followed here already.")
+        self._latest = answer.id
         task = asyncio.create_task(self._tell(answer, after))
         self._following[answer.id] = task
 
@@ -145,6 +187,36 @@ class Connection:
                     for frame in translate(answer, update):
                         await self._socket.send(frame)
             del self._following[answer.id]
+
+    def _hear(self, elsewhere: asyncio.Event, change: Change) -> None:
+        """Keep the newest change of each conversation that is worth a frame here."""
+        mine = change.conversation == self._shown
+        if self._lists or mine:
+            earlier = self._changes.get(change.conversation)
+            if earlier is None or change.messages or not earlier.messages:
+                self._changes[change.conversation] = change
+            elsewhere.set()
+
+    async def _tell_changes(self, elsewhere: asyncio.Event) -> None:
+        """What happened on this owner's other devices; what this one did itself it was told already."""
+        with suppress(ConnectionResetError):
+            while await elsewhere.wait():
+                elsewhere.clear()
+                async with self._turn:
+                    changes, self._changes = self._changes, {}
+                    for change in changes.values():
+                        await self._tell_change(change)
+
+    async def _tell_change(self, change: Change) -> None:
+        id, fresh = change.conversation, change.answer is None or change.answer != self._latest
+        try:
+            if self._lists:
+                summary = await self._chat.summary(self._owner, id)
+                await self._socket.send(frames.Changed(summary))
+            if id == self._shown and change.messages and fresh:
+                await self._show(await self._chat.open(self._owner, id))
+        except NotFound:
+            await self._socket.send(frames.Deleted(id))
 
     async def _tell_state(self, changed: asyncio.Event) -> None:
         with suppress(ConnectionResetError):

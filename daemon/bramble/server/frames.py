@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from bramble.chat.store import Message
+from bramble.chat.records import Hit, Message, Summary
 
 PROTOCOL = 1
 FRAME_LIMIT = 256 * 1024
@@ -55,11 +55,74 @@ class Typing(_Frame, frozen=True):
     conversation: Id | None = None
 
 
+class Conversations(_Frame, frozen=True):
+    """My conversations, newest first, from behind conversation `after`; from now on I hear what changes."""
+
+    after: Id | None = None
+    limit: Annotated[int, Meta(ge=1, le=200)] = 50
+
+
+class Search(_Frame, frozen=True):
+    """Where did I, or Bramble, say this?"""
+
+    query: Annotated[str, Meta(max_length=200, pattern=r"\S")]
+
+
+class Rename(_Frame, frozen=True):
+    """Call this conversation so."""
+
+    conversation: Id
+    title: Annotated[str, Meta(max_length=1000)]
+
+
+class Delete(_Frame, frozen=True):
+    """Delete this conversation for good."""
+
+    conversation: Id
+
+
+class Edit(_Frame, frozen=True):
+    """Another version of a message of mine; what followed the other one stays on its branch."""
+
+    ref: Id
+    conversation: Id
+    message: int
+    text: Annotated[str, Meta(max_length=100_000, pattern=r"\S")]
+
+
+class Regenerate(_Frame, frozen=True):
+    """Answer anew instead of this answer, which stays beside the new one."""
+
+    conversation: Id
+    message: int
+
+
+class Select(_Frame, frozen=True):
+    """Show the branch that this message is in."""
+
+    conversation: Id
+    message: int
+
+
 class Ping(_Frame, frozen=True):
     """Is anybody there?"""
 
 
-FromClient = Open | Say | Stop | Resume | Typing | Ping
+FromClient = (
+    Open
+    | Say
+    | Stop
+    | Resume
+    | Typing
+    | Conversations
+    | Search
+    | Rename
+    | Delete
+    | Edit
+    | Regenerate
+    | Select
+    | Ping
+)
 
 
 # ── server → client ──────────────────────────────────────────────────────────────────────────────
@@ -182,6 +245,32 @@ class Error(_Frame, frozen=True, kw_only=True):
     params: dict[str, int] = {}
 
 
+class Listed(_Frame, frozen=True):
+    """A part of the list; `more` is the next `after`, None at the end."""
+
+    conversations: list[Summary]
+    more: str | None
+
+
+class Found(_Frame, frozen=True):
+    """Where a query was found, newest first."""
+
+    query: str
+    hits: list[Hit]
+
+
+class Changed(_Frame, frozen=True):
+    """A conversation is new, has another title or more messages."""
+
+    conversation: Summary
+
+
+class Deleted(_Frame, frozen=True):
+    """A conversation is gone."""
+
+    conversation: str
+
+
 class Pong(_Frame, frozen=True):
     """Yes."""
 
@@ -198,5 +287,9 @@ ToClient = (
     | Paused
     | Done
     | Error
+    | Listed
+    | Found
+    | Changed
+    | Deleted
     | Pong
 )

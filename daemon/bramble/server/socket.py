@@ -10,6 +10,7 @@ from aiohttp import WSCloseCode, web
 from bramble.chat.turn import Chat
 from bramble.server.access import peer
 from bramble.server.connection import Connection
+from bramble.server.owner import owner, remember
 from bramble.server.status import Status
 from bramble.server.websocket import Socket
 
@@ -31,11 +32,13 @@ class Sockets:
     async def connect(self, request: web.Request) -> web.StreamResponse:
         """GET /ws?me=<browser id>."""
         socket = Socket()
+        remember(request, socket)
         await socket.prepare(request)
         self._open.add(socket)
         try:
             with suppress(ConnectionResetError):
-                await Connection(socket, self._chat, self._status, *_identity(request)).run()
+                mine, names = owner(request), _identity(request)
+                await Connection(socket, self._chat, self._status, mine, *names).run()
         finally:
             self._open.discard(socket)
         return socket

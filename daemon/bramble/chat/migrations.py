@@ -1,0 +1,57 @@
+"""The shape of the store's file, from its first version on. Script n takes a file from user_version n to n + 1."""
+
+MIGRATIONS = (
+    """
+    CREATE TABLE conversations (
+        id TEXT PRIMARY KEY, created REAL NOT NULL, updated REAL NOT NULL
+    ) STRICT;
+    CREATE TABLE messages (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        conversation TEXT NOT NULL REFERENCES conversations (id) ON DELETE CASCADE,
+        role TEXT NOT NULL,
+        text TEXT NOT NULL,
+        status TEXT NOT NULL,
+        reason TEXT NOT NULL DEFAULT '',
+        created REAL NOT NULL,
+        ref TEXT UNIQUE
+    ) STRICT;
+    CREATE INDEX messages_of_conversation ON messages (conversation, id);
+    """,
+    # A conversation belongs to somebody, and is a tree: `head` is the last message of the branch that is shown.
+    # Only what is not being written any more is searched; the trigrams hold no text of their own.
+    """
+    ALTER TABLE conversations ADD COLUMN owner TEXT NOT NULL DEFAULT '';
+    ALTER TABLE conversations ADD COLUMN title TEXT NOT NULL DEFAULT '';
+    ALTER TABLE conversations ADD COLUMN head INTEGER;
+    ALTER TABLE messages ADD COLUMN parent INTEGER;
+    UPDATE messages SET parent = (
+        SELECT max(id) FROM messages AS before
+        WHERE before.conversation = messages.conversation AND before.id < messages.id
+    );
+    UPDATE conversations SET
+        head = (SELECT max(id) FROM messages WHERE conversation = conversations.id),
+        title = coalesce((
+            SELECT substr(trim(text), 1, 60) FROM messages
+            WHERE conversation = conversations.id ORDER BY id LIMIT 1
+        ), '');
+    CREATE INDEX conversations_of_owner ON conversations (owner, updated, id);
+    CREATE INDEX messages_after ON messages (parent);
+    CREATE VIRTUAL TABLE found USING fts5 (
+        text, content = 'messages', content_rowid = 'id', tokenize = 'trigram'
+    );
+    INSERT INTO found (rowid, text) SELECT id, text FROM messages WHERE status <> 'writing';
+    CREATE TRIGGER found_new AFTER INSERT ON messages WHEN new.status <> 'writing' BEGIN
+        INSERT INTO found (rowid, text) VALUES (new.id, new.text);
+    END;
+    CREATE TRIGGER found_old AFTER UPDATE OF text, status ON messages WHEN old.status <> 'writing' BEGIN
+        INSERT INTO found (found, rowid, text) VALUES ('delete', old.id, old.text);
+    END;
+    CREATE TRIGGER found_whole AFTER UPDATE OF text, status ON messages WHEN new.status <> 'writing' BEGIN
+        INSERT INTO found (rowid, text) VALUES (new.id, new.text);
+    END;
+    CREATE TRIGGER found_gone AFTER DELETE ON messages WHEN old.status <> 'writing' BEGIN
+        INSERT INTO found (found, rowid, text) VALUES ('delete', old.id, old.text);
+    END;
+    """,
+)
+"""One that was released never changes; append another."""

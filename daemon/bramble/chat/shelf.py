@@ -1,0 +1,109 @@
+"""All conversations of one owner: the list, the search, names, the end. Plain SQL, called in the store's thread."""
+
+import sqlite3
+
+from bramble.chat.records import Hit, Summary
+from bramble.errors import BadRequest, NotFound
+
+TITLE_LENGTH = 60
+AROUND = 40
+"""Characters shown before and after what was found."""
+FOUND_MOST = 50
+TRIGRAM = 3
+"""The index knows nothing shorter; what is, like most Chinese words, is looked for in the texts themselves."""
+
+LISTED = "SELECT id, title, created, updated FROM conversations"
+
+
+def unknown() -> NotFound:
+    """No such conversation, or not yours: nobody is told which."""
+    return NotFound("There is no such conversation.", "Start a new chat.")
+
+
+def check(database: sqlite3.Connection, owner: str, conversation: str) -> None:
+    """Raise NotFound where it is not this owner's. One from before there were owners is its first visitor's."""
+    adopt = "UPDATE conversations SET owner = ? WHERE id = ? AND owner = ''"
+    look = "SELECT owner FROM conversations WHERE id = ?"
+    row = database.execute(look, (conversation,)).fetchone()
+    if row is not None and row[0] == "":
+        database.execute(adopt, (owner, conversation))
+    elif row is None or row[0] != owner:
+        raise unknown()
+
+
+def page(database: sqlite3.Connection, owner: str, after: str | None, limit: int) -> list[Summary]:
+    """The newest first, from behind conversation `after`. Raises NotFound where that is gone."""
+    if after is None:
+        statement = f"{LISTED} WHERE owner = ? ORDER BY updated DESC, id DESC LIMIT ?"
+        return [Summary(*row) for row in database.execute(statement, (owner, limit))]
+    last = summary(database, owner, after)
+    statement = f"""
+        {LISTED} WHERE owner = ? AND (updated, id) < (?, ?) ORDER BY updated DESC, id DESC LIMIT ?
+    """
+    values = (owner, last.updated, last.conversation, limit)
+    return [Summary(*row) for row in database.execute(statement, values)]
+
+
+def summary(database: sqlite3.Connection, owner: str, conversation: str) -> Summary:
+    """One line of the list. Raises NotFound."""
+    statement = f"{LISTED} WHERE owner = ? AND id = ?"
+    row = database.execute(statement, (owner, conversation)).fetchone()
+    if row is None:
+        raise unknown()
+    return Summary(*row)
+
+
+def search(database: sqlite3.Connection, owner: str, query: str) -> list[Hit]:
+    """Messages with these characters in a row, whatever their case; the newest first, at most FOUND_MOST."""
+    query = query.strip()
+    where, value = "messages.text LIKE ? ESCAPE '\\'", _pattern(query)
+    if len(query) >= TRIGRAM:
+        quoted = '"{}"'.format(query.replace('"', '""'))
+        where, value = "messages.id IN (SELECT rowid FROM found WHERE found MATCH ?)", quoted
+    statement = f"""
+        SELECT conversations.id, title, messages.id, role, text
+        FROM messages JOIN conversations ON conversations.id = conversation
+        WHERE owner = ? AND status <> 'writing' AND {where} ORDER BY messages.id DESC LIMIT ?
+    """
+    rows = database.execute(statement, (owner, value, FOUND_MOST))
+    return [
+        Hit(id, title, message, role, *_around(text, query))
+        for id, title, message, role, text in rows
+    ]
+
+
+def rename(database: sqlite3.Connection, owner: str, conversation: str, title: str) -> None:
+    """Raises NotFound; BadRequest where nothing is left of the title."""
+    if not (short := heading(title)):
+        raise BadRequest("A title needs at least one character.")
+    check(database, owner, conversation)
+    database.execute("UPDATE conversations SET title = ? WHERE id = ?", (short, conversation))
+
+
+def delete(database: sqlite3.Connection, owner: str, conversation: str) -> None:
+    """Its bytes are gone from the file, the index and the log when this returns. Raises NotFound."""
+    check(database, owner, conversation)
+    database.execute("DELETE FROM conversations WHERE id = ?", (conversation,))
+    # The index only notes that something is gone until its parts are merged, and the log holds old pages.
+    database.execute("INSERT INTO found (found) VALUES ('optimize')")
+    database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def heading(text: str) -> str:
+    """The title that a text gives: its first words, on one line."""
+    line = " ".join(text.split())
+    return line if len(line) <= TITLE_LENGTH else line[: TITLE_LENGTH - 1].rstrip() + "…"
+
+
+def _pattern(query: str) -> str:
+    for special in "\\%_":
+        query = query.replace(special, "\\" + special)
+    return f"%{query}%"
+
+
+def _around(text: str, query: str) -> tuple[str, str, str]:
+    """Text before, the place itself, text after. Case folds differently in SQLite for some: then the beginning."""
+    start = text.lower().find(query.lower())
+    start = max(start, 0)
+    end = start + len(query)
+    return text[max(start - AROUND, 0) : start], text[start:end], text[end : end + AROUND]

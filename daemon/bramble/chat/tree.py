@@ -1,0 +1,56 @@
+"""A conversation is a tree of messages; one branch of it is shown. Plain SQL, called in the store's thread."""
+
+import sqlite3
+
+from bramble.chat.records import Message
+from bramble.errors import NotFound
+
+BRANCH = """
+    WITH RECURSIVE branch (id) AS (
+        SELECT head FROM conversations WHERE id = ?1
+        UNION ALL SELECT messages.parent FROM messages JOIN branch USING (id)
+        WHERE messages.parent IS NOT NULL
+    )
+    SELECT messages.id, role, text, status, (
+        SELECT group_concat(other.id) FROM messages AS other
+        WHERE other.conversation = ?1 AND other.parent IS messages.parent
+    ) FROM messages JOIN branch USING (id) ORDER BY messages.id
+"""
+
+
+def branch(database: sqlite3.Connection, conversation: str) -> list[Message]:
+    """The branch that is shown, oldest first."""
+    return [
+        Message(*row, versions=_versions(ids))
+        for *row, ids in database.execute(BRANCH, (conversation,))
+    ]
+
+
+def place(database: sqlite3.Connection, conversation: str, message: int) -> tuple[str, int | None]:
+    """Role and parent of a message. Raises NotFound."""
+    statement = "SELECT role, parent FROM messages WHERE conversation = ? AND id = ?"
+    row = database.execute(statement, (conversation, message)).fetchone()
+    if row is None:
+        raise NotFound("There is no such message.", "Open the conversation again.")
+    return row
+
+
+def head(database: sqlite3.Connection, conversation: str) -> int | None:
+    """The last message of the branch that is shown."""
+    statement = "SELECT head FROM conversations WHERE id = ?"
+    return database.execute(statement, (conversation,)).fetchone()[0]
+
+
+def show(database: sqlite3.Connection, conversation: str, message: int) -> None:
+    """Show the branch through this message, down to the newest that follows it."""
+    statement = "SELECT max(id) FROM messages WHERE conversation = ? AND parent = ?"
+    last: int | None = message
+    while last is not None:
+        message = last
+        (last,) = database.execute(statement, (conversation, message)).fetchone()
+    database.execute("UPDATE conversations SET head = ? WHERE id = ?", (message, conversation))
+
+
+def _versions(ids: str) -> list[int]:
+    versions = sorted(map(int, ids.split(",")))
+    return versions if len(versions) > 1 else []
