@@ -1,5 +1,6 @@
 """The command line as a person meets it: the real command, its words on stderr and its exit status."""
 
+import hashlib
 import os
 import subprocess
 import sys
@@ -8,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from bramble import __version__
+from bramble.models.catalogue import Hub, find
+from tests.models.hub import catalogue_file, hub
 
 EX_CONFIG = 78
 
@@ -114,6 +117,43 @@ def test_models_are_listed_with_what_is_here(home: Path) -> None:
     (starter,) = (line for line in done.stdout.splitlines() if line.startswith("starter "))
     assert "98 MB" in starter
     assert starter.split()[-1] == "no"
+
+
+def test_a_model_is_fetched_by_address_and_removed(home: Path, tmp_path: Path) -> None:
+    content = b"GGUF" + bytes(100_000)
+    with hub() as server:
+        server.files["/a/Own-1.Q4.gguf"] = content
+        local = f"--set=models.local_hosts=[{server.host}]"
+        refused = bramble("models", "fetch", f"{server.url}/a/Own-1.Q4.gguf")
+        assert refused.returncode == 1
+        assert "without encryption" in refused.stderr
+        done = bramble("models", "fetch", local, f"{server.url}/a/Own-1.Q4.gguf")
+        assert done.returncode == 0, done.stderr
+    assert hashlib.sha256(content).hexdigest() in done.stdout
+    (own,) = (line for line in bramble("models", "list").stdout.splitlines() if "own-1.q4" in line)
+    assert own.split()[-2:] == ["yes", "yes"]
+    assert bramble("check", "--set=engine.model=own-1.q4").returncode == 0
+    in_use = bramble("models", "remove", "own-1.q4", "--set=engine.model=own-1.q4")
+    assert "is the model that answers" in in_use.stderr
+    assert "are free again" in bramble("models", "remove", "own-1.q4").stdout
+    assert not list((home / ".local/share/bramble/models").glob("*.gguf"))
+    assert "not on the disk" in bramble("models", "remove", "own-1.q4").stderr
+
+
+def test_a_hub_of_ones_own(home: Path) -> None:
+    shelf = home / ".local/share/bramble/models"
+    with hub() as server:
+        catalogue_file(shelf, server)
+        known = find("qwen2.5-0.5b-instruct").source
+        assert isinstance(known, Hub)
+        local = f"--set=models.local_hosts=[{server.host}]"
+        done = bramble("models", "fetch", local, "qwen2.5-0.5b-instruct")
+    assert "answers with status 404" in done.stderr
+    assert server.asked == [(f"/{known.repository}/resolve/{known.revision}/{known.file}", "")]
+    (shelf / "catalogue.yaml").write_text("models: {own: {title: 5}}\n")
+    done = bramble("models", "list")
+    assert done.returncode == EX_CONFIG
+    assert "catalogue.yaml: Expected `str`, got `int`" in done.stderr
 
 
 def test_fetching_an_unknown_model(home: Path) -> None:

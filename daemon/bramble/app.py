@@ -145,6 +145,7 @@ async def serve(config: Config, model: Path) -> int:
 def engine_spec(config: Config, model: Path) -> EngineSpec:
     """How the engine is started."""
     engine = config.engine
+    known = catalogue(config.models_dir)
     threads = thread_counts(engine.threads)
     load = Load(
         model=str(model),
@@ -159,7 +160,7 @@ def engine_spec(config: Config, model: Path) -> EngineSpec:
         draft=engine.draft,
         aside=engine.aside << 20,
         nice=engine.nice,
-        name=catalogue()[engine.model].title if engine.model in catalogue() else "",
+        name=known[engine.model].title if engine.model in known else "",
         alternatives=alternatives(),
     )
     return EngineSpec(load, engine.spin)

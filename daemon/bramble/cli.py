@@ -53,12 +53,16 @@ def _parser() -> argparse.ArgumentParser:
     doctor.add_argument("--json", action="store_true", help="say it to a program")
     doctor.add_argument("--root", type=Path, default=Path("/"), help=argparse.SUPPRESS)
     doctor.set_defaults(run=_doctor)
-    models = add("models", help="show or fetch the models that Bramble knows")
+    models = add("models", help="show, fetch or remove models")
     add = models.add_subparsers(metavar="action", required=True).add_parser
     add("list", parents=settings, help="show them").set_defaults(run=_list)
     fetch = add("fetch", parents=settings, help="download one and verify it")
-    fetch.add_argument("name", help="a name from `bramble models list`")
+    fetch.add_argument("name", help="a name from `bramble models list`, or the address of a file")
+    fetch.add_argument("--sha256", default="", metavar="HEX", help="what a file at an address is")
     fetch.set_defaults(run=_fetch)
+    remove = add("remove", parents=settings, help="delete one from the disk")
+    remove.add_argument("name", help="a name from `bramble models list`")
+    remove.set_defaults(run=_remove)
     tune = add("tune", parents=settings, help="make one faster on this machine")
     _tune_options(tune)
     tune.set_defaults(run=_tune)
@@ -195,30 +199,10 @@ def _doctor(options: argparse.Namespace) -> int:
 
 
 def _list(options: argparse.Namespace) -> int:
-    from rich.console import Console
-    from rich.table import Column, Table
-
     from bramble.config import load
-    from bramble.models.catalogue import catalogue
-    from bramble.models.library import is_present
-    from bramble.models.tuned import all_tuned, is_whole
+    from bramble.storeroom import show
 
-    config = load(options.config, options.set)
-    name = Column("name", no_wrap=True)  # it has to be typed
-    table = Table(name, "model", "size", "licence", "here", box=None, pad_edge=False)
-    for name, model in catalogue().items():
-        here = "yes" if is_present(model, config.models_dir) else "no"
-        table.add_row(name, model.title, f"{model.size / 1e6:,.0f} MB", model.licence, here)
-    for tuned in all_tuned(config.models_dir):
-        here = "yes" if is_whole(tuned, config.models_dir) else "no"
-        table.add_row(
-            tuned.name,
-            f"{tuned.chosen} of {Path(tuned.source).name}",
-            f"{tuned.file_bytes / 1e6:,.0f} MB",
-            "as the original",
-            here,
-        )
-    Console().print(table)
+    show(load(options.config, options.set))
     return 0
 
 
@@ -237,23 +221,16 @@ def _tune(options: argparse.Namespace) -> int:
 
 
 def _fetch(options: argparse.Namespace) -> int:
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TransferSpeedColumn
-
     from bramble.config import load
-    from bramble.models.catalogue import find
-    from bramble.models.download import fetch
+    from bramble.storeroom import bring
 
-    model = find(options.name)
-    config = load(options.config, options.set)
-    columns = "{task.description}", BarColumn(), DownloadColumn(), TransferSpeedColumn()
-    console = Console(stderr=True)
-    with Progress(
-        *columns, console=console, transient=True, disable=not console.is_terminal
-    ) as bar:
-        task = bar.add_task(model.title, total=model.size)
-        file = fetch(
-            model, config.models_dir, lambda done, _total: bar.update(task, completed=done)
-        )
-    print(f"{model.title} is here and verified: {file}")
+    bring(load(options.config, options.set), options.name, options.sha256)
+    return 0
+
+
+def _remove(options: argparse.Namespace) -> int:
+    from bramble.config import load
+    from bramble.storeroom import remove
+
+    remove(load(options.config, options.set), options.name)
     return 0

@@ -24,7 +24,8 @@ def tuning_file(state_dir: Path) -> Path:
 
 def alternatives() -> tuple[Alternative, ...]:
     """The models of the catalogue, to be named where one does not fit."""
-    return tuple(Alternative(name, model.size) for name, model in catalogue().items())
+    known = catalogue().items()
+    return tuple(Alternative(name, model.size) for name, model in known if model.purpose == "chat")
 
 
 COMMAND = (sys.executable, "-m", "bramble.engine.surveyor")

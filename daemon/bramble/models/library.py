@@ -1,10 +1,12 @@
 """What is on disk: where a model's file belongs, whether it is there and whole, and what `engine.model` stands for."""
 
 import hashlib
+from collections.abc import Collection
 from pathlib import Path
 
-from bramble.errors import NotFound
+from bramble.errors import BadRequest, NotFound
 from bramble.models.catalogue import Model, catalogue, find
+from bramble.models.part import Part
 from bramble.models.tuned import find_tuned, tuned_file
 
 
@@ -32,7 +34,7 @@ def resolve(name_or_path: str, models_dir: Path) -> Path:
 
     Raises NotFound with what to do about it.
     """
-    if name_or_path in catalogue():
+    if name_or_path in catalogue(models_dir):
         return _known(name_or_path, models_dir)
     if tuned := find_tuned(name_or_path, models_dir):
         return tuned_file(tuned, models_dir)
@@ -46,13 +48,31 @@ def resolve(name_or_path: str, models_dir: Path) -> Path:
             f"There is no file {path}.",
             "Set engine.model to a GGUF file, or see `bramble models list`.",
         )
-    return location(find(name_or_path), models_dir)
+    return location(find(name_or_path, models_dir), models_dir)
 
 
 def _known(name: str, models_dir: Path) -> Path:
-    model = find(name)
+    model = find(name, models_dir)
     if not is_present(model, models_dir):
         file = location(model, models_dir)
         what = "is incomplete on disk" if file.exists() else "is not on disk yet"
         raise NotFound(f"The model {name} {what} ({file}).", f"Run `bramble models fetch {name}`.")
     return location(model, models_dir)
+
+
+def remove_model(name: str, models_dir: Path, in_use: Collection[str]) -> int:
+    """Delete a model's file and what is here of an unfinished one; return how many bytes were freed.
+
+    Raises NotFound where there is nothing, BadRequest where it is one of those `in_use`.
+    """
+    model = find(name, models_dir)
+    if name in in_use:
+        raise BadRequest(f"{name} is the model that answers.", "Use another one first.")
+    file = location(model, models_dir)
+    gone = [each for each in (file, *Part.files(file)) if each.is_file()]
+    if not gone:
+        raise NotFound(f"The model {name} is not on the disk.", "See `bramble models list`.")
+    freed = sum(each.stat().st_size for each in gone)
+    for each in gone:
+        each.unlink()
+    return freed
