@@ -15,6 +15,7 @@ from bramble.engine.template import CHATML, ChatTemplate, TemplateRefusal
 from bramble.engine.threads import cores, pin
 from bramble.engine.tune import MEASURED_FROM, Counts, key, quick, recall, remember, touch
 from bramble.engine.wire import Load, Ready, TemplateKind
+from bramble.engine.zeros import zeros_given_back
 
 MAGIC = b"GGUF"
 WARM_ROWS = 2 * SMALLEST
@@ -62,14 +63,15 @@ def load(order: Load, progress: Callable[[float], None]) -> Loaded:
         model = Model(path, mmap=not held.repack, repack=held.repack, progress=progress)
         _check_chats(model, path)
         template, kind = _template(model)
-        context = Context(
-            model,
-            size=held.context,
-            slots=held.slots,
-            batch=order.batch,
-            threads=len(on),
-            guess_rows=order.draft,
-        )
+        with zeros_given_back():
+            context = Context(
+                model,
+                size=held.context,
+                slots=held.slots,
+                batch=order.batch,
+                threads=len(on),
+                guess_rows=order.draft,
+            )
     pin(context, decode=len(on), prefill=len(on), on=on)
     pace = Pace(
         rows_max=order.batch,

@@ -1,0 +1,54 @@
+"""Pages of zeros are given back, and nothing else is."""
+
+import mmap
+from pathlib import Path
+
+from bramble.engine import memory
+from bramble.engine.zeros import zeros_given_back
+from tests.engine.rig import Ask, Rig
+
+SIZE = 64 * 1024 * 1024
+SPARE = 8 * 1024 * 1024
+"""What else this process may take meanwhile, in bytes."""
+
+
+def new_memory() -> mmap.mmap:
+    """Private anonymous memory, every page of it written once: with zeros."""
+    new = mmap.mmap(-1, SIZE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    new[:] = bytes(SIZE)
+    return new
+
+
+def test_zeros_cost_nothing_and_what_was_written_stays() -> None:
+    with zeros_given_back():
+        new = new_memory()
+        new[3_000_000] = 7
+        new[SIZE - 1] = 9
+        full = memory.resident()
+    assert full - memory.resident() > SIZE - SPARE
+    assert (new[3_000_000], new[SIZE - 1]) == (7, 9)
+    assert new[:] == bytes(3_000_000) + b"\7" + bytes(SIZE - 3_000_002) + b"\11"
+
+
+def test_what_was_there_before_is_left_alone() -> None:
+    old = new_memory()
+    full = memory.resident()
+    with zeros_given_back():
+        pass
+    assert full - memory.resident() < SPARE
+    old.close()
+
+
+def test_a_context_that_nobody_filled_takes_little_memory(starter: Path) -> None:
+    """The cache of 8192 tokens of this model is 8192 x 30 layers x 2 x 192 values of 2 bytes: 189 MB."""
+    rig = Rig(starter, context=8192)
+    try:
+        status = Path(f"/proc/{rig.process.pid}/status").read_text()
+        sizes = {
+            line.split(":")[0]: line.split()[1] for line in status.splitlines() if "kB" in line
+        }
+        assert int(sizes["VmHWM"]) - int(sizes["VmRSS"]) > 150_000
+        ask = Ask("Say hello.", tokens=8)
+        assert rig.answer(ask).text == rig.answer(ask).text != ""
+    finally:
+        rig.close()
