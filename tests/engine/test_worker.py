@@ -57,13 +57,13 @@ def test_the_next_turn_computes_only_what_is_new(rig: Rig) -> None:
     assert second.started.cached_tokens < second.started.prompt_tokens
 
 
-def test_people_share_a_system_prompt_without_losing_their_own(rig: Rig) -> None:
+def test_people_share_a_system_prompt_without_losing_their_own(own: Rig) -> None:
     system = "You are a gardener who answers in short sentences. " * 6
     roses = "When do I plant roses, in which soil, how deep, and how often do I water them in May?"
-    first = rig.answer(Ask(roses, system=system, tokens=4))
-    second = rig.answer(Ask("What do bees like?", system=system, tokens=4))
+    first = own.answer(Ask(roses, system=system, tokens=4))
+    second = own.answer(Ask("What do bees like?", system=system, tokens=4))
     assert second.started.cached_tokens > 40
-    again = rig.answer(Ask(roses, system=system, tokens=4))
+    again = own.answer(Ask(roses, system=system, tokens=4))
     assert again.started.cached_tokens == first.done.prompt_tokens - 1
 
 
@@ -108,9 +108,10 @@ def test_niceness_counts_outside_its_own_session(starter: Path) -> None:
     rig = Rig(starter, changes={"nice": 5})
     try:
         assert os.getpriority(os.PRIO_PROCESS, rig.process.pid) == 5
-        if grouped.returncode != 0:
+        group = Path(f"/proc/{rig.process.pid}/autogroup")
+        if grouped.returncode != 0 or not (told := group.read_text().split()):
             pytest.skip("this kernel does not group tasks by session")
-        assert Path(f"/proc/{rig.process.pid}/autogroup").read_text().split()[-1] == "5"
+        assert told[-1] == "5"
     finally:
         rig.close()
 
@@ -143,9 +144,8 @@ def test_cancelling_takes_effect_within_a_step(rig: Rig) -> None:
 def test_a_ping_is_answered_between_steps(rig: Rig) -> None:
     id = rig.ask(Ask("Tell me about mountains.", tokens=64))
     rig.send(wire.Ping(41))
-    while not rig.pongs:
+    while not any(pong.n == 41 for pong in rig.pongs):
         rig.read()
-    assert rig.pongs[-1].n == 41
     assert rig.pongs[-1].running == 1
     rig.wait(id)
 

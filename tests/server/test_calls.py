@@ -23,7 +23,7 @@ WRITTEN: dict[str, tuple[str, Found]] = {
         f"<tool_call>\n{WEATHER}\n</tool_call>\n<tool_call>{LAMP}</tool_call>\n",
         ("", [CITY, ON]),
     ),
-    "after words": (f"Let me see.\n<tool_call>{LAMP}</tool_call>", ("Let me see.\n", [ON])),
+    "after words": (f"Let me see.\n<tool_call>{LAMP}</tool_call>", ("Let me see.", [ON])),
     "not closed": (f"<tool_call>{LAMP}", ("", [ON])),
     "before words": (f"<tool_call>{LAMP}</tool_call>Done.", ("Done.", [ON])),
     "bare": (f"  {WEATHER}\n", ("", [CITY])),
@@ -97,8 +97,8 @@ def test_ordinary_words_are_told_at_once() -> None:
     reader = CallReader(NAMES, several=True)
     assert reader.feed("The") == ["The"]
     assert reader.feed(" lamp <b") == [" lamp <b"]
-    assert reader.feed(" <tool") == [" "]
-    assert reader.feed("s>") == ["<tools>"]
+    assert reader.feed(" <tool") == []
+    assert reader.feed("s>") == [" <tools>"]
 
 
 def test_an_answer_in_json_is_held_only_until_it_cannot_be_a_call() -> None:

@@ -117,7 +117,7 @@ async def test_a_call_is_streamed_as_a_call(daemon: Running, size: int) -> None:
     told = await chunks(daemon, "chat/completions", {**asked, "tools": TOOLS})
     choices = [chunk["choices"][0] for chunk in told]
     assert choices[0]["delta"]["role"] == "assistant"
-    assert "".join(c["delta"].get("content") or "" for c in choices) == "I see. "
+    assert "".join(c["delta"].get("content") or "" for c in choices) == "I see."
     deltas = [c["delta"]["tool_calls"] for c in choices if "tool_calls" in c["delta"]]
     assert [len(delta) for delta in deltas] == [1, 1]
     assert [delta[0]["index"] for delta in deltas] == [0, 1]

@@ -92,14 +92,15 @@ class CallReader:
     def _tagged(self, final: bool, closes: bool) -> Iterator[str | Call]:
         """Text up to the next call in tags, and that call once it is whole."""
         at = self._held.find(OPEN)
+        open_from = len(self._held) - (0 if final else _overlap(self._held)) if at < 0 else at
+        text = self._held[:open_from]
+        if at >= 0 or not final:
+            text = text.rstrip()  # blanks wait: before a call they are dropped
+        yield "" if self.calls and not text.strip() else text
+        self._held = self._held[len(text) :]
         if at < 0:
-            at = len(self._held) - (0 if final else _overlap(self._held))
-            text, self._held = self._held[:at], self._held[at:]
-            yield "" if self.calls and not text.strip() else text
             return
-        if text := self._held[:at].strip() and self._held[:at]:
-            yield text
-            self._held, at = self._held[at:], 0  # blanks stay: before a call they are dropped
+        at -= len(text)
         value, rest = _json(self._held[at + len(OPEN) :].lstrip()) if closes else (None, "")
         if calls := self._calls(value):
             self._held, self._after = rest, True
