@@ -12,6 +12,7 @@ from subprocess import PIPE
 from aiohttp import ClientSession
 
 from bramble.app import Daemon, engine_spec
+from bramble.board.files import MACHINE
 from bramble.config import load
 from bramble.engine.client import EngineSpec, Phase
 from bramble.server.listen import listen
@@ -39,14 +40,17 @@ class Running:
 
 @asynccontextmanager
 async def running(
-    state_dir: Path, settings: Sequence[str] = (), engine: Sequence[str] = ()
+    state_dir: Path,
+    settings: Sequence[str] = (),
+    engine: Sequence[str] = (),
+    root: Path = MACHINE,
 ) -> AsyncGenerator[Running, None]:
-    """A daemon with `NAME=VALUE` settings and a fake engine with these options."""
+    """A daemon with `NAME=VALUE` settings and a fake engine with these options, on the board below `root`."""
     config = load(None, ["log_level=debug", f"state_dir={state_dir}", *settings])
     spec = engine_spec(config, Path("fake.gguf"))
     spec = EngineSpec(spec.load, spec.spin, (sys.executable, str(FAKE_ENGINE), *engine))
     with listen("127.0.0.1", 0) as listener:
-        daemon = Daemon(config, spec, [listener])
+        daemon = Daemon(config, spec, [listener], root)
         await daemon.start()
         try:
             async with ClientSession(headers=SOMEBODY) as http:
@@ -57,9 +61,9 @@ async def running(
 
 
 class Live:
-    """`bramble serve` as people start it, on a free port."""
+    """`bramble serve` as people start it, on a free port; `under` is a command that runs the one behind it."""
 
-    def __init__(self, state_dir: Path, *settings: str) -> None:
+    def __init__(self, state_dir: Path, *settings: str, under: Sequence[str] = ()) -> None:
         arguments = [
             f"--set={setting}"
             for setting in (
@@ -72,7 +76,7 @@ class Live:
         state_dir.mkdir(exist_ok=True)
         self.log = state_dir / "log"
         with self.log.open("w") as log:
-            command = [sys.executable, "-m", "bramble", "serve", *arguments]
+            command = [*under, sys.executable, "-m", "bramble", "serve", *arguments]
             self.process = subprocess.Popen(command, stdout=PIPE, stderr=log, text=True)
         assert self.process.stdout is not None
         first = self.process.stdout.readline()

@@ -7,10 +7,10 @@ import { list, t } from "./i18n.js";
 import { tell } from "./live.js";
 import { renderMessages } from "./messages.js";
 import * as scroll from "./scroll.js";
-import { headline } from "./words.js";
+import { hardship, headline } from "./words.js";
 
 const find = (selector) => document.querySelector(selector);
-const [name, line, empty, messages, note] = ["#name", "#state", "#empty", "#messages", "#note"].map(find);
+const [name, line, guard, empty, messages, note] = ["#name", "#state", "#guard", "#empty", "#messages", "#note"].map(find);
 let newest = "";
 
 /** Binds what never changes: the new-chat button and the example questions. */
@@ -35,6 +35,9 @@ function renderHeader(state) {
   const { words, tone } = headline(state);
   set(line, "textContent", words);
   set(line, "className", tone);
+  const sentence = hardship(state);
+  set(guard, "hidden", !sentence);
+  set(guard, "textContent", sentence);
   set(name, "textContent", state.engine?.model ?? "Bramble");
 }
 

@@ -16,6 +16,7 @@ const phases = {
   loading: (engine) => plain("loading", "busy", { percent: percent(engine.fraction) }),
   ready: atWork,
   restarting: () => plain("restarting", "busy"),
+  resting: ({ guard }) => (guard?.level === CRITICAL ? plain("recovering", "busy") : plain("resting", "ready")),
   failed: (engine) => {
     const reason = sentences(engine.reason || t("state.unknown_reason"), engine.hint);
     return plain("failed", "failed", { reason });
@@ -25,11 +26,14 @@ const phases = {
 
 function atWork(engine) {
   const mine = writing();
+  if (!mine && engine.guard?.level === CRITICAL) return plain("recovering", "busy");
   if (mine?.wait?.kind === "queued") return queued(mine.wait.position);
   if (mine) return withWaiting(plain("answering", "busy"), engine.waiting);
   if (engine.running < engine.slots) return plain("ready", "ready");
   return withWaiting(plain("busy", "busy", { count: engine.running }), engine.waiting);
 }
+
+const CRITICAL = 2; // nothing new is answered
 
 function queued(position) {
   return position <= 1 ? plain("next", "busy") : plain("queued", "busy", { count: position - 1 });
@@ -43,13 +47,21 @@ function plain(key, tone = "", params = {}) {
   return { key, tone, words: t(`state.${key}`, params) };
 }
 
+/** What the board has to do without and why, as a sentence; empty when it is well. */
+export function hardship({ link, engine }) {
+  if (link !== "open" || !engine?.guard) return "";
+  const { code, params, sentence } = engine.guard;
+  const words = t(`guard.${code}`, { ...params, machine: t(`machine.${params.machine}`) });
+  return words === `guard.${code}` ? sentence : words;
+}
+
 /** Why there is no text yet: { words, fraction: 0..1 or null }; null when there is nothing to say. */
 export function waiting(message, { link, engine }) {
   if (message.status !== "writing") return null;
   if (link !== "open") return say(message.answer === null ? "wait.offline" : "wait.resume");
   if (message.stopping) return say("wait.stopping");
   if (!message.wait) return message.text ? null : say("wait.reading");
-  if (engine && ["starting", "loading", "restarting"].includes(engine.phase)) return say("wait.model");
+  if (engine && ["starting", "loading", "restarting", "resting"].includes(engine.phase)) return say("wait.model");
   return waits[message.wait.kind](message.wait);
 }
 
@@ -80,11 +92,11 @@ export function problem(error) {
 
 const TOO_LONG = new Set(["context_length_exceeded", "too_large"]);
 const TRANSLATED = new Set([
-  ...TOO_LONG, "answering", "busy", "engine_lost", "internal", "interrupted", "model_unavailable", "stopping",
+  ...TOO_LONG, "answering", "busy", "recovering", "engine_lost", "internal", "interrupted", "model_unavailable", "stopping",
 ]);
 
 function hint(error, known) {
-  if (error.code === "busy") return t("error.busy_hint", { time: duration(error.retry_after ?? 1) });
+  if (error.code === "busy" || error.code === "recovering") return t("error.busy_hint", { time: duration(error.retry_after ?? 1) });
   if (error.code === "model_unavailable") return sentences(error.message, error.hint);
   const key = `error.${error.code}_hint`;
   const words = known ? t(key) : error.hint;

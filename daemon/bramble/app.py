@@ -14,6 +14,7 @@ from aiohttp import web
 from bramble import affinity, systemd
 from bramble.board.files import MACHINE
 from bramble.board.watch import Watch
+from bramble.budget import Budget
 from bramble.chat.store import Store
 from bramble.chat.turn import Chat
 from bramble.config import Config, thread_counts
@@ -21,6 +22,8 @@ from bramble.engine.client import Engine, EngineSpec, EngineState
 from bramble.engine.embedder import Embedder
 from bramble.engine.wire import Load, LoadEmbedding
 from bramble.errors import ModelUnavailable, NotFound
+from bramble.guards import Guards
+from bramble.idle import Idle
 from bramble.models.catalogue import catalogue
 from bramble.models.library import resolve
 from bramble.scheduler import Scheduler
@@ -57,8 +60,9 @@ class Daemon:
         root: Path = MACHINE,
     ) -> None:
         self.store = Store(config.state_dir / DATABASE)
-        self.engine = Engine(spec)
         self.embedder = embedder(config)
+        budget = Budget(config.guard, processes=self._processes, root=root)
+        self.engine = Engine(spec, budget)
         self.scheduler = Scheduler(
             self.engine,
             slots=config.engine.slots,
@@ -67,10 +71,13 @@ class Daemon:
         )
         self._cores = spec.load.cores if isinstance(spec.load, Load) else ()
         cores = len(self._cores) or os.cpu_count() or 1
-        self.watch = Watch(config.guard, cores=cores, root=root)
+        guards = Guards(self.engine, self.scheduler, budget, self._processes)
+        self.watch = Watch(config.guard, cores=cores, needs=guards.needs, root=root)
+        self.watch.watch(guards.carry_out)
+        self._idle = Idle(self.engine, self.scheduler, config.engine.idle_unload)
         self.engine.watch(self._fit)
         self.chat = Chat(config.chat, self.store, self.engine, self.scheduler)
-        self.status = Status(self.engine, self.scheduler, config.engine)
+        self.status = Status(self.engine, self.scheduler, self.watch, config.engine)
         metrics = Metrics(self.engine, self.scheduler, self.watch)
         self._http = web.AppRunner(
             application(config, self.chat, self.status, self.embedder, metrics),
@@ -106,11 +113,17 @@ class Daemon:
         await self._http.cleanup()
         if self.embedder is not None:
             await self.embedder.stop()
+        self._idle.stop()
         await self.engine.stop(ENGINE_SECONDS)
         await self.watch.stop()
         await self.store.close()
         if self._cores:
             affinity.keep_to(self._cores)
+
+    def _processes(self) -> tuple[int, ...]:
+        """The ids of all that are Bramble but the engine."""
+        embedding = self.embedder.pid if self.embedder is not None else None
+        return (os.getpid(), *((embedding,) if embedding else ()))
 
     def _fit(self, state: EngineState) -> None:
         """The engine may have room for fewer answers at once than the settings ask for, and decodes on some cores."""

@@ -70,6 +70,16 @@ class EngineLost(BrambleError):
     code = "engine_lost"
 
 
+class EnginePutAway(EngineLost):
+    """The model was unloaded on purpose, with this answer in it: nobody is to blame."""
+
+
+class Recovering(Busy):
+    """Nothing new is taken until the board has recovered from a lack of memory or from heat; the message says which."""
+
+    code = "recovering"
+
+
 class ConfigError(BrambleError):
     """The configuration has mistakes; `message` lists them all, one a line."""
 

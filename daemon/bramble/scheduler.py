@@ -12,10 +12,12 @@ from bramble.account import Account
 from bramble.engine.client import Engine, Paused
 from bramble.engine.extras import Extras, Said
 from bramble.engine.wire import Done, Piece, Progress, Sampling, Started, Turn
-from bramble.errors import BrambleError, Busy
+from bramble.errors import BrambleError, Busy, Recovering
 
 LEARNING = 0.2
 """Weight of the newest answer in the average that estimates are made from."""
+HELD_SECONDS = 20.0
+"""Retry-After while the board recovers: two looks of its guards."""
 FIRST_GUESS = 15.0
 """Seconds an answer is taken to last before one was measured; only Retry-After is made from it."""
 
@@ -62,6 +64,7 @@ class Scheduler:
         self._turns = 0
         self._average: float | None = None
         self._draining = False
+        self._held = ""
         self._idle = asyncio.Event()
         self._idle.set()
         self._watchers: list[Callable[[], None]] = []
@@ -81,6 +84,11 @@ class Scheduler:
     def waiting(self) -> int:
         """Requests that wait for a slot."""
         return len(self._queue)
+
+    @property
+    def held(self) -> bool:
+        """Whether nothing new is taken until the board has recovered."""
+        return bool(self._held)
 
     def watch(self, callback: Callable[[], None]) -> Callable[[], None]:
         """Call back when `running` or `waiting` changes; returns what ends that."""
@@ -154,6 +162,11 @@ class Scheduler:
                 self._queue.insert(0, ticket)
         self._admit()
 
+    def hold(self, reason: str) -> None:
+        """Refuse what is new with this sentence and let nobody in until it is empty; who waits keeps the place."""
+        self._held = reason
+        self._admit()
+
     async def drain(self, seconds: float) -> None:
         """Refuse what is new and what waits; give running answers at most `seconds`."""
         self._draining = True
@@ -169,6 +182,8 @@ class Scheduler:
     def _enter(self, person: str) -> _Ticket:
         if self._draining:
             raise Busy("The appliance is shutting down.", retry_after=10.0)
+        if self._held:
+            raise Recovering(self._held, HELD_SECONDS)
         own = sum(ticket.person == person for ticket in self._queue)
         full = self.running >= self._slots or bool(self._queue)
         if full and len(self._queue) >= self._limit:
@@ -209,7 +224,8 @@ class Scheduler:
 
     def _admit(self) -> None:
         """Fill free slots, then tell everyone who still waits where they stand."""
-        while self._queue and self.running < self._slots and not self._draining:
+        open_ = not (self._draining or self._held)
+        while open_ and self._queue and self.running < self._slots:
             ticket = self._order()[0]
             self._queue.remove(ticket)
             self._turns += 1

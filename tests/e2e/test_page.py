@@ -7,6 +7,7 @@ import re
 import pytest
 from playwright.async_api import expect
 
+from bramble.board.words import SENTENCES
 from bramble.server.pages import folder
 from tests.daemons import Running
 from tests.e2e.conftest import Visit
@@ -75,8 +76,10 @@ def test_every_key_that_is_used_has_words_and_the_other_way_round() -> None:
     source = "\n".join(path.read_text() for path in [*WEB.glob("*.js"), WEB / "index.html"])
     for key in words("en"):
         named = f'"{key}"' in source
-        built = re.fullmatch(r"(state|error|action)\.\w+", key)
+        built = re.fullmatch(r"(state|error|action|guard|machine)\.\w+", key)
         assert named or built, f"{key} is never said"
+    codes = {key.removeprefix("guard.") for key in words("en") if key.startswith("guard.")}
+    assert codes == set(SENTENCES)
     for key in re.findall(r'\bt\("([\w.]+)"', source) + re.findall(
         r'data-\w+="([\w]+\.[\w]+)"', source
     ):

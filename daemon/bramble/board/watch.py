@@ -56,7 +56,8 @@ class Watch:
     """Watches from `start` to `stop`; `cores` compute when all is well.
 
     It has a thread of its own: a machine short of memory takes long to answer, and it costs half of what tasks do.
-    `needs` is asked at every look, from that thread. Changes are told in the event loop, and `state` follows there.
+    `needs` is asked at every look, from that thread. Changes are told in the event loop; `state`
+    and the last `change` follow there.
     """
 
     def __init__(
@@ -81,6 +82,7 @@ class Watch:
         self._thread: threading.Thread | None = None
         self._leaving = False
         self.state = self._guard.state
+        self.change: Change | None = None
         self.facts: Facts | None = None
 
     def watch(self, callback: Callable[[Change], None]) -> Callable[[], None]:
@@ -132,7 +134,7 @@ class Watch:
 
     def _tell(self, change: Change) -> None:
         log.warning("%s", change.sentence)
-        self.state = change.state
+        self.state, self.change = change.state, change
         for watcher in list(self._watchers):
             watcher(change)
 

@@ -133,6 +133,14 @@ class EngineSettings(Struct, frozen=True):
             " writes answers, prefill reads prompts."
         ),
     ] = "auto"
+    idle_unload: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=86_400,
+            description="Seconds without a question after which the model's memory is given back; 0 keeps it.",
+        ),
+    ] = 0.0
     batch: Annotated[int, Meta(ge=32, le=2048, description="Most tokens computed in one step.")] = (
         512
     )

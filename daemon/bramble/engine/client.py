@@ -12,11 +12,12 @@ from bramble.engine import wire
 from bramble.engine.doorway import Case, Doorway
 from bramble.engine.extras import Extras, Said
 from bramble.engine.seam import Event, Paused, Seam
-from bramble.engine.supervisor import EngineSpec, EngineState, Phase, Supervisor
+from bramble.engine.supervisor import EngineSpec, EngineState, Phase, Ration, Supervisor
 from bramble.errors import (
     BadRequest,
     BrambleError,
     EngineLost,
+    EnginePutAway,
     ModelUnavailable,
     PromptTooLong,
 )
@@ -35,8 +36,12 @@ NOTHING_SAID = Said()
 class Engine:
     """One engine process, kept alive. Make it, `start` it, `generate` from it, `stop` it."""
 
-    def __init__(self, spec: EngineSpec) -> None:
-        self._supervisor = Supervisor(spec, on_events=self._deliver, on_loss=self._lose)
+    def __init__(self, spec: EngineSpec, ration: Ration | None = None) -> None:
+        self._supervisor = Supervisor(
+            spec, on_events=self._deliver, on_loss=self._lose, ration=ration
+        )
+        self._limits: wire.Limits | None = None
+        self.watch(self._remind)
         self._ids = count(1)
         self._mailboxes: dict[int, Mailbox] = {}
         self._doorway = Doorway()
@@ -62,6 +67,20 @@ class Engine:
     async def stop(self, grace: float) -> None:
         """End the engine: in order within `grace` seconds, else by force."""
         await self._supervisor.stop(grace)
+
+    def limit(self, limits: wire.Limits) -> None:
+        """Let it do with less, or with as much as was planned again: this engine and all that follow."""
+        self._limits = limits
+        if self.state.phase is Phase.READY:
+            self._supervisor.send(limits)
+
+    def rest(self, reason: str, *, until_asked: bool = False) -> None:
+        """Give the model's memory back until `wake`, or until somebody asks for an answer."""
+        self._supervisor.rest(reason, until_asked=until_asked)
+
+    def wake(self) -> None:
+        """Load the model again, smaller where there is less memory now."""
+        self._supervisor.wake()
 
     async def ready(self) -> wire.Ready:
         """Wait until a model answers. Raises ModelUnavailable where waiting would not help."""
@@ -130,6 +149,8 @@ class Engine:
 
     def typing(self, key: str, turns: tuple[wire.Turn, ...]) -> None:
         """Somebody is typing the last of these turns: compute ahead while nothing else is to do. None: not any more."""
+        if turns:
+            self._supervisor.asked()
         if self.state.phase is Phase.READY:
             self._supervisor.send(wire.Typing(key, turns))
 
@@ -139,8 +160,16 @@ class Engine:
             if mailbox is not None:  # a cancelled request's last events have no reader any more
                 mailbox.put_nowait(event)
 
+    def _remind(self, state: EngineState) -> None:
+        """A new engine knows of no limits. Its state changes once when it becomes ready."""
+        if state.phase is Phase.READY and self._limits is not None:
+            self._supervisor.send(self._limits)
+
     def _lose(self, error: EngineLost) -> None:
-        self._doorway.died()
+        if isinstance(error, EnginePutAway):
+            self._doorway.emptied()
+        else:
+            self._doorway.died()
         for mailbox in self._mailboxes.values():
             mailbox.put_nowait(error)
 

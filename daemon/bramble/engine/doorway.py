@@ -61,6 +61,10 @@ class Doorway:
         for case in self._inside:
             case.deaths += 1
             case.alone += len(self._inside) == 1
+        self.emptied()
+
+    def emptied(self) -> None:
+        """All that are inside have to come again, and it is nobody's fault."""
         self._inside.clear()
         self._tell_next()
 

@@ -7,7 +7,7 @@ import signal
 import socket
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from dataclasses import dataclass
 
 import msgspec
@@ -124,3 +124,23 @@ class EngineProcess:
 def _environment(spec: EngineSpec) -> dict[str, str]:
     # Without the second a failed assertion runs gdb on itself, which takes seconds.
     return {**os.environ, "GOMP_SPINCOUNT": str(spec.spin), "GGML_NO_BACKTRACE": "1"}
+
+
+def describe(code: int) -> str:
+    """A process's exit status in words."""
+    if code >= 0:
+        return f"exit status {code}"
+    return f"killed by {signal.Signals(-code).name}"
+
+
+async def together(*parts: Coroutine[object, object, None]) -> None:
+    """Run until the first part returns or fails, then end the others."""
+    tasks = [asyncio.create_task(part) for part in parts]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -5,16 +5,16 @@ import contextlib
 import logging
 import signal
 from collections import deque
-from collections.abc import Callable, Coroutine
-from enum import StrEnum
+from collections.abc import Callable
 
 import msgspec
 
 from bramble.engine import wire
-from bramble.engine.process import EngineProcess, EngineSpec
-from bramble.errors import EngineLost, ModelUnavailable
+from bramble.engine.process import EngineProcess, EngineSpec, describe, together
+from bramble.engine.state import EngineState, Phase, Ration
+from bramble.errors import EngineLost, EnginePutAway, ModelUnavailable
 
-__all__ = ["EngineSpec", "EngineState", "Phase", "Supervisor"]
+__all__ = ["EngineSpec", "EngineState", "Phase", "Ration", "Supervisor"]
 
 log = logging.getLogger("bramble.engine")
 
@@ -29,29 +29,8 @@ HEALTHY_SECONDS = 60.0
 LOAD_DEATHS = 3
 """Deaths in a row before readiness that make a model count as failed; then it is tried once a minute."""
 FAILED_RETRY = 60.0
-
-
-class Phase(StrEnum):
-    """What the engine is doing."""
-
-    STARTING = "starting"
-    LOADING = "loading"
-    READY = "ready"
-    RESTARTING = "restarting"
-    FAILED = "failed"
-    STOPPED = "stopped"
-
-
-class EngineState(msgspec.Struct, frozen=True):
-    """A snapshot for people: `fraction` is 0..1 while loading, `reason` and `hint` are sentences or empty."""
-
-    phase: Phase = Phase.STARTING
-    fraction: float = 0.0
-    reason: str = ""
-    hint: str = ""
-    model: wire.Ready | None = None
-    pid: int | None = None
-    restarts: int = 0
+REST_SECONDS = 1.0
+"""How long an engine that is put away may take to leave by itself."""
 
 
 class Supervisor:
@@ -63,14 +42,19 @@ class Supervisor:
         *,
         on_events: Callable[[tuple[wire.Event, ...]], None],
         on_loss: Callable[[EngineLost], None],
+        ration: Ration | None = None,
     ) -> None:
-        self._spec = spec
+        self._spec, self._ration = spec, ration
         self._on_events, self._on_loss = on_events, on_loss
         self._watchers: list[Callable[[EngineState], None]] = []
         self._process: EngineProcess | None = None
         self._task: asyncio.Task[None] | None = None
         self._changed = asyncio.Event()
-        self._hopeless = self._hung = False
+        self._hopeless = self._hung = self._put_away = self._until_asked = False
+        self._awake = asyncio.Event()
+        self._awake.set()
+        self._needed = 0
+        self._ending: asyncio.Task[None] | None = None
         self._slowest_step = self._silence = 0.0
         self._useful = False
         self.state = EngineState()
@@ -93,6 +77,34 @@ class Supervisor:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
 
+    def rest(self, reason: str, *, until_asked: bool = False) -> None:
+        """Give the engine's memory back until `wake`, or until somebody asks for it. Running answers go on then."""
+        if self._finished:
+            return
+        if self.state.phase is Phase.RESTING:
+            self._until_asked = self._until_asked and until_asked
+            return
+        log.info("the engine is put away: %s", reason)
+        self._put_away, self._until_asked = True, until_asked
+        self._awake.clear()
+        self._update(phase=Phase.RESTING, fraction=0.0, reason=reason, hint="", model=None)
+        self._on_loss(EnginePutAway(reason))
+        if self._process is not None:
+            self._ending = asyncio.create_task(self._process.end(REST_SECONDS))
+
+    def wake(self) -> None:
+        """Load the model again, where it was put away."""
+        if self.state.phase is Phase.RESTING:
+            if self._ration is not None:
+                self._ration.relax()
+            self._update(phase=Phase.STARTING, reason="")
+            self._awake.set()
+
+    def asked(self) -> None:
+        """Somebody wants an answer, or soon will."""
+        if self._until_asked:
+            self.wake()
+
     def send(self, message: wire.ToEngine) -> None:
         """Queue a message for the engine; one that died meanwhile is told nothing."""
         if self._process is not None:
@@ -105,6 +117,7 @@ class Supervisor:
 
     async def ready(self) -> wire.Ready:
         """Wait for readiness. Raises ModelUnavailable once the model has failed or the engine is stopped."""
+        self.asked()
         while self.state.phase is not Phase.READY or self.state.model is None:
             if self.state.phase in (Phase.FAILED, Phase.STOPPED):
                 raise ModelUnavailable(self.state.reason, self.state.hint)
@@ -121,14 +134,21 @@ class Supervisor:
         deaths = load_deaths = 0
         clock = asyncio.get_running_loop().time
         while not self._finished:
+            await self._awake.wait()
             born = clock()
             was_ready = await self._live()
+            if self._put_away:
+                deaths = load_deaths = 0
+                continue
             healthy = self._useful or clock() - born > HEALTHY_SECONDS
             deaths = 1 if healthy else deaths + 1
             load_deaths = 0 if was_ready else load_deaths + 1
             if self._finished:
                 return
-            if load_deaths >= LOAD_DEATHS:
+            if self._needed:
+                load_deaths = 0
+                await self._wait_for_memory()
+            elif load_deaths >= LOAD_DEATHS:
                 self._fail(
                     "The model could not be loaded",
                     "See the log; a smaller model may fit.",
@@ -140,21 +160,45 @@ class Supervisor:
     async def _live(self) -> bool:
         """One process from birth to death. Returns whether it ever became ready."""
         self._hung, self._slowest_step, self._silence = False, 0.0, 0.0
-        self._useful = False
+        self._useful = self._put_away = self._until_asked = False
+        self._needed = 0
         process = self._process = await EngineProcess.spawn(self._spec)
         self._update(pid=process.pid)
-        process.send(self._spec.load)
+        if self._put_away:  # meanwhile
+            process.kill()
+        process.send(self._order())
         try:
-            await _together(self._listen(process), self._pulse(process), self._hear(process))
+            await together(self._listen(process), self._pulse(process), self._hear(process))
         finally:
             if not process.ended:
                 process.kill()
         code = await process.wait()
         self._process = None
         was_ready = self.state.phase is Phase.READY
-        if not self._finished:
+        if self._put_away:
+            self._update(pid=None)
+        elif not (self._finished or self._needed):
             self._mourn(code)
         return was_ready
+
+    def _order(self) -> wire.Load | wire.LoadEmbedding:
+        """What to load, bounded by what memory there is now."""
+        load = self._spec.load
+        return (
+            load
+            if self._ration is None or isinstance(load, wire.LoadEmbedding)
+            else self._ration.order(load)
+        )
+
+    async def _wait_for_memory(self) -> None:
+        """Until there may be room for the model: there was too little, and what others hold changes."""
+        if self._ration is not None:
+            self._ration.relax()
+        while True:
+            await asyncio.sleep(FAILED_RETRY)
+            load = self._order()
+            if not isinstance(load, wire.Load) or load.memory == 0 or load.memory >= self._needed:
+                return
 
     async def _listen(self, process: EngineProcess) -> None:
         try:
@@ -193,6 +237,8 @@ class Supervisor:
         return SILENCE_LOADING
 
     def _handle(self, message: wire.ToDaemon) -> None:
+        if self._put_away:
+            return
         match message:
             case wire.Events(events):
                 self._useful = self._useful or any(isinstance(e, wire.Done) for e in events)
@@ -213,24 +259,31 @@ class Supervisor:
                 )
                 self._update(phase=Phase.READY, fraction=1.0, reason="", hint="", model=message)
             case wire.Unusable():
-                self._hopeless = True
+                self._needed = message.needed
+                self._hopeless = not message.needed
                 self._fail(message.message, message.hint)
 
     # ── saying what happened ─────────────────────────────────────────────────────────────────────
 
     def _mourn(self, code: int) -> None:
-        how = "stopped answering" if self._hung else f"ended unexpectedly ({_describe(code)})"
-        log.error("the engine process %s; starting it again", how)
-        self._lose(f"The model process {how}; it is being started again.")
+        how = "stopped answering" if self._hung else f"ended unexpectedly ({describe(code)})"
+        why = self._why(code)
+        log.error("the engine process %s; starting it again. %s", how, why)
+        self._lose(why or f"The model process {how}; it is being started again.")
         if self.state.phase is not Phase.FAILED:
             self._update(
                 phase=Phase.RESTARTING,
                 fraction=0.0,
-                reason=f"The model process {how}; starting it again.",
+                reason=why or f"The model process {how}; starting it again.",
                 model=None,
                 pid=None,
                 restarts=self.state.restarts + 1,
             )
+
+    def _why(self, code: int) -> str:
+        """The sentence for an engine that the kernel ended because memory ran out; else nothing."""
+        killed = code == -signal.SIGKILL and not self._hung
+        return self._ration.killed() if killed and self._ration is not None else ""
 
     def _fail(self, reason: str, hint: str) -> None:
         words = (
@@ -254,22 +307,3 @@ class Supervisor:
         self._changed = asyncio.Event()
         for watcher in list(self._watchers):
             watcher(state)
-
-
-async def _together(*parts: Coroutine[object, object, None]) -> None:
-    """Run until the first part returns or fails, then end the others."""
-    tasks = [asyncio.create_task(part) for part in parts]
-    try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        for task in done:
-            task.result()
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def _describe(code: int) -> str:
-    if code >= 0:
-        return f"exit status {code}"
-    return f"killed by {signal.Signals(-code).name}"

@@ -135,8 +135,17 @@ class Hello(_Frame, frozen=True):
     version: str
 
 
+class Guard(msgspec.Struct, frozen=True):
+    """What the board has to do without and why: `code` and `params` for a translator, `sentence` in English."""
+
+    level: int
+    code: str
+    params: dict[str, int | str]
+    sentence: str
+
+
 class State(_Frame, frozen=True):
-    """What the engine is doing, and for how many."""
+    """What the engine is doing, and for how many. Without a `guard` the board is well."""
 
     phase: str
     fraction: float
@@ -147,6 +156,7 @@ class State(_Frame, frozen=True):
     running: int
     waiting: int
     slots: int
+    guard: Guard | None = None
 
 
 class Conversation(_Frame, frozen=True):

@@ -5,25 +5,32 @@ from collections.abc import Callable
 
 from aiohttp import web
 
+from bramble.board.levels import Change, Level
+from bramble.board.watch import Watch
 from bramble.config import EngineSettings
 from bramble.engine.client import Engine, EngineState, Phase
 from bramble.engine.wire import Ready
 from bramble.scheduler import Scheduler
 from bramble.server.errors import json_response
-from bramble.server.frames import State
+from bramble.server.frames import Guard, State
 
 RETRY_SECONDS = "2"
 """Retry-After of /readyz while there is no model."""
 STUCK_SECONDS = 180.0
 """An engine that is being started and shows no change for so long is not being started any more."""
-SETTLED = {Phase.READY, Phase.FAILED, Phase.STOPPED}
+ANSWERING = {Phase.READY, Phase.RESTING}
+"""A question is answered; one that finds the model at rest wakes it, unless `Scheduler.held`."""
+SETTLED = {Phase.READY, Phase.RESTING, Phase.FAILED, Phase.STOPPED}
 
 
 class Status:
-    """Watches engine and queue; remembers the model while the engine is started again."""
+    """Watches engine, queue and board; remembers the model while the engine is started again."""
 
-    def __init__(self, engine: Engine, scheduler: Scheduler, settings: EngineSettings) -> None:
+    def __init__(
+        self, engine: Engine, scheduler: Scheduler, board: Watch, settings: EngineSettings
+    ) -> None:
         self._engine, self._scheduler, self._settings = engine, scheduler, settings
+        self._board = board
         self._changed = time.monotonic()
         self.model: Ready | None = None
         engine.watch(self._remember)
@@ -32,10 +39,12 @@ class Status:
         """Call back on every change; returns what ends that."""
         end_engine = self._engine.watch(lambda _: callback())
         end_scheduler = self._scheduler.watch(callback)
+        end_board = self._board.watch(lambda _: callback())
 
         def end() -> None:
             end_engine()
             end_scheduler()
+            end_board()
 
         return end
 
@@ -52,6 +61,7 @@ class Status:
             running=self._scheduler.running,
             waiting=self._scheduler.waiting,
             slots=self.model.slots if self.model else self._settings.slots,
+            guard=_guard(self._board.change),
         )
 
     async def alive(self, _: web.Request) -> web.Response:
@@ -67,8 +77,9 @@ class Status:
             "reason": frame.reason,
             "hint": frame.hint,
             "model": frame.model,
+            "guard": frame.guard,
         }
-        if self._engine.state.phase is Phase.READY:
+        if self._engine.state.phase in ANSWERING and not self._scheduler.held:
             return json_response(body)
         response = json_response(body, status=503)
         response.headers["Retry-After"] = RETRY_SECONDS
@@ -77,6 +88,8 @@ class Status:
     def sentence(self) -> str:
         """The state in a line for whoever looks after the machine."""
         frame = self.frame()
+        if frame.guard is not None and frame.phase in ANSWERING:
+            return frame.guard.sentence
         if frame.phase == Phase.READY:
             return f"{frame.model}: {frame.running} answering, {frame.waiting} waiting"
         if frame.phase == Phase.LOADING:
@@ -91,3 +104,12 @@ class Status:
     def _remember(self, state: EngineState) -> None:
         self._changed = time.monotonic()
         self.model = state.model or self.model
+
+
+def _guard(change: Change | None) -> Guard | None:
+    """The change that is still in force; a board that is well again needs no word."""
+    if change is None or (
+        change.state.level is Level.CALM and change.state.threads == change.state.cores
+    ):
+        return None
+    return Guard(int(change.state.level), change.code, change.params, change.sentence)
