@@ -63,7 +63,7 @@ def load(order: Load, progress: Callable[[float], None]) -> Loaded:
         model = Model(path, mmap=not held.repack, repack=held.repack, progress=progress)
         _check_chats(model, path)
         template, kind = _template(model)
-        with zeros_given_back():
+        with zeros_given_back(held.kv):
             context = Context(
                 model,
                 size=held.context,

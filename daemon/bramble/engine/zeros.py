@@ -6,6 +6,7 @@ of it. A private anonymous page that is given back reads as zeros again and cost
 
 import ctypes
 import mmap
+import threading
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,8 @@ CHUNK = 256 * 1024
 """Bytes looked at together: a call costs about what reading 16 KiB does."""
 LEAST = 1024 * 1024
 """Smaller pieces of new memory, in bytes, are not worth looking at."""
+SWEEP_SECONDS = 0.001
+"""How often the pages of a cache that is being cleared are given back: clearing fills a few MB meanwhile."""
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.memcmp.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t]
@@ -24,16 +27,37 @@ _libc.madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
 
 
 @contextmanager
-def zeros_given_back() -> Generator[None]:
+def zeros_given_back(cache: int = 0) -> Generator[None]:
     """Whatever is newly mapped inside and holds only zeros at the end costs no memory until it is used.
 
-    Nothing else in this process may write to what is new while the end is reached.
+    A new piece that can be nothing but the cache, by its size in bytes, is never resident as a whole: inside it is only
+    cleared, so its pages are given back already meanwhile. Nothing else in this process may write to what is new while
+    the end is reached.
     """
-    before = _anonymous()
-    yield
+    before, over = _anonymous(), threading.Event()
+    sweeper = threading.Thread(target=_sweep, args=(before, cache, over))
+    if cache >= LEAST:
+        sweeper.start()
+    try:
+        yield
+    finally:
+        over.set()
+        if sweeper.is_alive():
+            sweeper.join()
     for start, end in _difference(_anonymous(), before):
         if end - start >= LEAST:
             _give_back(start, end)
+
+
+def _sweep(before: list[Range], cache: int, over: threading.Event) -> None:
+    """Until it is over, keep the cache empty that is being filled with zeros."""
+    found: Range | None = None
+    while not over.wait(SWEEP_SECONDS):
+        if found is None:
+            new = _difference(_anonymous(), before)
+            found = next((each for each in new if cache <= each[1] - each[0] < cache + LEAST), None)
+        if found is not None:
+            _libc.madvise(found[0], found[1] - found[0], mmap.MADV_DONTNEED)
 
 
 def _give_back(start: int, end: int) -> None:
