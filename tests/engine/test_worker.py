@@ -10,9 +10,12 @@ from pathlib import Path
 import pytest
 
 from bramble.engine import wire
+from bramble.engine.extras import Bias, Extras
 from bramble.engine.slot import SEND_SECONDS
 from tests.engine.rig import Ask, Rig
 
+ENDS = (Bias(0, 100.0), Bias(2, 100.0))
+"""The starter's <|endoftext|> and <|im_end|>."""
 STORY = "The old lighthouse keeper wrote a letter every evening. "
 
 
@@ -254,3 +257,13 @@ def wait_until_idle(rig: Rig) -> None:
         began = time.monotonic()
         steps(rig)
         quick = quick + 1 if time.monotonic() - began < 0.005 else 0
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_an_answer_is_never_empty(rig: Rig, temperature: float) -> None:
+    """Though this bias makes the end all that the model wants. What goes on from a raw prompt may be nothing."""
+    sampling = wire.Sampling(temperature=temperature, logit_bias=ENDS)
+    spoken = rig.put((wire.Turn("user", "Say something."),), 20, sampling, Extras())
+    assert spoken.text and spoken.done.completion_tokens <= 2
+    raw = rig.put((), 20, sampling, Extras(prompt="Once upon a time"))
+    assert raw.text == "" and raw.done.reason == "stop"

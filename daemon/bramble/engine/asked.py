@@ -54,6 +54,7 @@ class Asked:
             seed % 0xFFFFFFFF,
             [*tokens, *said],
             position=len(said),
+            speaks=bool(request.turns),
             logprobs=request.extras.logprobs,
             constraint=self._constraint(request, said),
         )

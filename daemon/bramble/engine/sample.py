@@ -1,5 +1,6 @@
 """Turns sampling settings into llama.cpp's own sampler chain; nothing is drawn in Python."""
 
+import math
 from typing import Any
 
 from bramble.engine.candidates import candidates
@@ -19,8 +20,9 @@ class Sampler:
 
     Each position of the answer draws with a seed of its own: an answer that goes on at `position` repeats no draw.
 
-    With `logprobs` the probability of each drawn token is kept until it is taken, and that many likely ones. With a
-    `constraint`, `over` says that the answer is complete.
+    With `speaks` the first token is no end: small models end some answers before they begin. With `logprobs` the
+    probability of each drawn token is kept until it is taken, and that many likely ones. With a `constraint`, `over`
+    says that the answer is complete.
     """
 
     def __init__(
@@ -31,6 +33,7 @@ class Sampler:
         before: list[int],
         *,
         position: int = 0,
+        speaks: bool = False,
         logprobs: int | None = None,
         constraint: Constraint | None = None,
     ) -> None:
@@ -41,6 +44,7 @@ class Sampler:
         self._constraint = constraint
         self._seed = seed if sampling.temperature > 0.0 else None
         self._position = position
+        self._silent = speaks and position == 0 and constraint is None
         self._chain: Any = C.llama_sampler_chain_init(params)
         for link in _links(sampling, model.vocab_size):
             C.llama_sampler_chain_add(self._chain, link)
@@ -58,6 +62,9 @@ class Sampler:
         """The next token after a computed row of the batch."""
         self._reseed()
         token = self._draw(context, row)
+        if self._silent and not self.over and self._model.ends(token):
+            token = self._pick_words(context, row)
+        self._silent = False
         if self._logprobs is not None and not self._model.ends(token):
             self._logprobs.note(context, row, token)
         return token
@@ -89,6 +96,20 @@ class Sampler:
         constraint.accept(token)
         self.over = constraint.complete(buffer)
         return token
+
+    def _pick_words(self, context: Context, row: int) -> int:
+        """What would have been drawn if there were no end: every token that is one is struck out in turn."""
+        buffer = candidates(self._model.vocab_size)
+        ends: list[int] = []
+        while True:
+            pool = buffer.load(context, row)
+            for end in ends:
+                buffer.logits[end] = -math.inf
+            token = self._pick(pool)
+            if not self._model.ends(token) or token in ends:  # a bias may leave nothing else
+                C.llama_sampler_accept(self._chain, token)
+                return token
+            ends.append(token)
 
     def _pick(self, pool: Any) -> int:
         C.llama_sampler_apply(self._chain, pool)
