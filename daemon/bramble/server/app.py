@@ -6,6 +6,7 @@ from bramble.chat.turn import Chat
 from bramble.config import Config
 from bramble.engine.embedder import Embedder
 from bramble.server.access import Access
+from bramble.server.answering import Answering
 from bramble.server.door import attended
 from bramble.server.embeddings import EmbeddingsRoom
 from bramble.server.errors import shaped
@@ -39,18 +40,14 @@ def application(
         middlewares=[attended, shaped, Access(config.server).guard], client_max_size=BODY_LIMIT
     )
     app.on_response_prepare.append(_add_headers)
+    answering = Answering(chat, status, config.chat.max_tokens)
     app.router.add_get("/healthz", status.alive)
     app.router.add_get("/readyz", status.ready)
     for room in (
         Pages(folder()),
         Sockets(chat, status),
         Exports(chat),
-        OpenAI(
-            chat,
-            status,
-            max_tokens=config.chat.max_tokens,
-            others=(embedder.name,) if embedder else (),
-        ),
+        OpenAI(answering, (embedder.name,) if embedder else ()),
         EmbeddingsRoom(embedder),
         metrics,
     ):

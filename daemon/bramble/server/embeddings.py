@@ -11,9 +11,8 @@ from msgspec import Meta
 
 from bramble.engine.embedder import Embedder, Embeddings, Text
 from bramble.errors import BadRequest, NotFound
-from bramble.server.errors import Refused, malformed
+from bramble.server.bodies import read
 
-BODY_SECONDS = 30.0
 TEXTS = 2048
 """Most inputs of one request, as at OpenAI; the size of the body bounds their length."""
 NUMBERS_AT_ONCE = 16_384
@@ -70,25 +69,11 @@ class EmbeddingsRoom:
                 "No embedding model is configured.",
                 "Put `embedding:` and below it `  model: /path/of/a/model.gguf` into config.yaml.",
             )
-        body = await _read(request)
+        body = await read(request, _decoder)
         answer = await self._embedder.embed(body.texts(), dimensions=body.dimensions or 0)
         as_text = body.encoding_format == "base64"
         data = await _encoded(answer, self._embedder.name, as_text=as_text)
         return web.Response(body=data, content_type="application/json")
-
-
-async def _read(request: web.Request) -> EmbeddingsBody:
-    try:
-        async with asyncio.timeout(BODY_SECONDS):
-            data = await request.read()
-    except TimeoutError as error:
-        raise Refused(408, "request_timeout", "The body did not arrive in time.") from error
-    except web.RequestPayloadError as error:
-        raise BadRequest("The body is not encoded as its headers say.") from error
-    try:
-        return _decoder.decode(data)
-    except (ValueError, RecursionError) as error:
-        raise malformed(error) from error
 
 
 async def _encoded(answer: Embeddings, model: str, *, as_text: bool) -> bytes:

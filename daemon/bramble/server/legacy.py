@@ -10,7 +10,7 @@ from bramble.engine.extras import Drawn, Extras
 from bramble.errors import BadRequest
 from bramble.scheduler import Request
 from bramble.server.parameters import Parameters
-from bramble.server.replies import END, Said, encode, event, head
+from bramble.server.replies import END, Events, Said, encode, event, head
 
 MOST = 8
 """Answers that one request may ask for."""
@@ -71,7 +71,7 @@ class Completion(Parameters, kw_only=True):
             raise BadRequest("There is no prompt.", field="prompt")
 
 
-class TextReply:
+class TextReply(Events):
     """A text completion."""
 
     def __init__(self, model: str, *, include_usage: bool) -> None:

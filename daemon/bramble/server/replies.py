@@ -14,7 +14,9 @@ import msgspec
 from bramble.chat.answer import Over, Text
 from bramble.engine.extras import Drawn, Likely
 from bramble.engine.wire import Done
+from bramble.errors import BrambleError
 from bramble.server.calls import Call, CallReader
+from bramble.server.errors import openai_error
 
 encode = msgspec.json.encode
 
@@ -38,6 +40,11 @@ class Said:
 class Reply(Protocol):
     """One request's answer in its family's shape. A stream is `open` and `text` a choice, `end`, then `close`."""
 
+    @property
+    def content_type(self) -> str:
+        """What a stream is."""
+        ...
+
     def open(self, index: int) -> bytes:
         """A choice begins."""
         ...
@@ -54,9 +61,29 @@ class Reply(Protocol):
         """Everything is told."""
         ...
 
+    def pause(self, message: str) -> bytes:
+        """It goes on later; only a sign of life where the family has no word for that."""
+        ...
+
+    def failure(self, error: BrambleError) -> bytes:
+        """It broke off."""
+        ...
+
     def whole(self, said: Sequence[Said], usage: dict[str, Any]) -> dict[str, Any]:
         """All of it in one piece."""
         ...
+
+
+class Events:
+    """What streams of server-sent events have in common."""
+
+    content_type = "text/event-stream"
+
+    def pause(self, message: str) -> bytes:
+        return b": %b\n\n" % message.encode()  # a comment: nobody parses it, and proxies see life
+
+    def failure(self, error: BrambleError) -> bytes:
+        return event(openai_error(error))
 
 
 def event(body: object) -> bytes:
@@ -83,7 +110,7 @@ def head(kind: str, prefix: str, model: str) -> dict[str, Any]:
     return {"id": id, "object": kind, "created": int(time.time()), "model": model}
 
 
-class ChatReply:
+class ChatReply(Events):
     """A chat completion. Where `tools` were offered, calls of them are told apart from text."""
 
     def __init__(

@@ -1,0 +1,127 @@
+"""From the requests that an API's body asks for to its answer, whole or streamed. The client's leaving cancels."""
+
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing, suppress
+from functools import partial
+
+from aiohttp import web
+
+from bramble.chat.answer import Answer, Internal, Over, Text, Update
+from bramble.chat.turn import Chat
+from bramble.engine.client import Paused
+from bramble.engine.wire import Done, Ready, Started
+from bramble.errors import BrambleError, ModelUnavailable
+from bramble.scheduler import Request
+from bramble.server.access import peer
+from bramble.server.choices import Choices
+from bramble.server.errors import json_response
+from bramble.server.replies import Reply, Said, usage
+from bramble.server.status import Status
+
+Updates = AsyncGenerator[tuple[int, Update], None]
+
+
+class Answering:
+    """Answers conversations that the client keeps; `max_tokens` is the longest answer where it names no length."""
+
+    def __init__(self, chat: Chat, status: Status, max_tokens: int) -> None:
+        self._chat, self._status = chat, status
+        self.max_tokens = max_tokens
+
+    def model(self) -> Ready:
+        """The model that answers. Raises ModelUnavailable."""
+        if self._status.model is None:
+            raise ModelUnavailable("The model is not loaded yet.", self._status.frame().reason)
+        return self._status.model
+
+    async def answer(
+        self,
+        request: web.Request,
+        prompts: list[list[Request]],
+        reply: Callable[[Ready], Reply],
+        *,
+        stream: bool,
+    ) -> web.StreamResponse:
+        """All choices for all prompts, in the shape of `reply`. Raises what has a status code of its own."""
+        choices = Choices(partial(self._begin, f"ip:{peer(request)}"), prompts)
+        told = _Told(sum(map(len, prompts)), len(prompts[0]))
+        try:
+            async with aclosing(choices.follow()) as updates:
+                await _started(updates, told)  # an error up to here still has a status code
+                shape = reply(self.model())
+                if stream:
+                    return await _stream(request, updates, told, shape)
+                async for index, update in updates:
+                    told.take(index, update)
+                return json_response(shape.whole(told.said, told.usage()))
+        finally:
+            await choices.stop()
+
+    def _begin(self, person: str, request: Request) -> Answer:
+        return self._chat.complete(person, request)
+
+
+class _Told:
+    """What the choices have said so far. Taking in an error raises it."""
+
+    def __init__(self, count: int, choices: int) -> None:
+        self.said = [Said() for _ in range(count)]
+        self.open: set[int] = set()
+        self._choices = choices
+        self._done: dict[int, Done] = {}
+
+    def take(self, index: int, update: Update) -> None:
+        """Raises the error where an answer broke off."""
+        if isinstance(update, Started):
+            self.open.add(index)
+        elif isinstance(update, Text):
+            self.said[index].take(update)
+        elif isinstance(update, Over):
+            if update.done is None:
+                raise update.error or Internal("The answer was stopped.")
+            self.said[index].over = update
+            self._done[index] = update.done
+
+    def usage(self) -> dict[str, object]:
+        """Lengths in tokens; complete once all are over."""
+        return usage([self._done[index] for index in sorted(self._done)], self._choices)
+
+
+async def _started(updates: Updates, told: _Told) -> None:
+    async for index, update in updates:
+        told.take(index, update)
+        if isinstance(update, Started):
+            return
+
+
+async def _stream(
+    request: web.Request, updates: Updates, told: _Told, reply: Reply
+) -> web.StreamResponse:
+    headers = {"Content-Type": reply.content_type, "Cache-Control": "no-cache"}
+    response = web.StreamResponse(headers=headers)
+    with suppress(ConnectionResetError):  # the client is gone
+        await response.prepare(request)
+        for index in told.open:
+            await response.write(reply.open(index))
+        try:
+            async for index, update in updates:
+                if data := _event(told, reply, index, update):
+                    await response.write(data)
+            last = reply.close(told.usage())
+        except BrambleError as error:
+            last = reply.failure(error)
+        await response.write_eof(last)
+    return response
+
+
+def _event(told: _Told, reply: Reply, index: int, update: Update) -> bytes:
+    """What a stream tells of an update. Raises the error where an answer broke off."""
+    if isinstance(update, Text):
+        return reply.text(index, update)
+    if isinstance(update, Paused):
+        return reply.pause(update.message)
+    new = isinstance(update, Started) and index not in told.open
+    told.take(index, update)
+    if isinstance(update, Over):
+        return reply.end(index, update)
+    return reply.open(index) if new else b""

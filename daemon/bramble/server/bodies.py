@@ -1,0 +1,29 @@
+"""The body of a request as a declared struct. It refuses what is late, not as its headers say, or not as declared."""
+
+import asyncio
+from typing import TypeVar
+
+import msgspec
+from aiohttp import web
+
+from bramble.errors import BadRequest
+from bramble.server.errors import Refused, malformed
+
+BODY_SECONDS = 30.0
+
+Body = TypeVar("Body")
+
+
+async def read(request: web.Request, decoder: msgspec.json.Decoder[Body]) -> Body:
+    """Wait for the body and decode it. Raises BadRequest, Refused."""
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            data = await request.read()
+    except TimeoutError as error:
+        raise Refused(408, "request_timeout", "The body did not arrive in time.") from error
+    except web.RequestPayloadError as error:
+        raise BadRequest("The body is not encoded as its headers say.") from error
+    try:
+        return decoder.decode(data)
+    except (ValueError, RecursionError) as error:
+        raise malformed(error) from error
