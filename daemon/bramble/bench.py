@@ -108,6 +108,7 @@ def show(report: Report) -> None:
         f" {megabytes(report.bytes_per_token)} of weights, so decoding reaches"
         f" {report.share_of_bandwidth:.0%} of what memory allows.",
         f"Loaded in {report.load_seconds:.1f} s, at most {megabytes(report.peak_memory_bytes)} of memory.",
+        *([f"Computed by ggml's {report.kernels} kernels."] if report.kernels else []),
         *_chosen(report),
         *map(escape, report.notes),
         sep="\n",

@@ -56,6 +56,7 @@ def bench(order: Bench, say: Say) -> Report:
         peak_memory_bytes=peak_memory,
         cores=len(on),
         processor_features=system_info(),
+        kernels=parts.ready.kernels,
         notes=parts.ready.notes,
     )
     return _tuned(order, report, len(on)) if order.load.tuning else report

@@ -14,6 +14,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from bramble.engine import kernels
+
 log = logging.getLogger("bramble.engine.llama")
 
 
@@ -52,6 +54,7 @@ def _on_log(level: int, text: bytes, _user: object) -> None:
 
 
 C.llama_log_set(_on_log, None)
+kernels.load(C._lib, Path(C.__file__).parent / "lib")
 C.llama_backend_init()
 
 

@@ -6,6 +6,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from bramble.engine import kernels
 from bramble.engine.batch import SMALLEST, Pace
 from bramble.engine.llama import Context, LoadError, Model
 from bramble.engine.plan import plan
@@ -223,6 +224,7 @@ def _ready(
         template=template,
         notes=(*held.reasons, *_notes(order, model, context, template, core_count)),
         prefill_threads=threads.prefill,
+        kernels=kernels.variant(),
     )
 
 

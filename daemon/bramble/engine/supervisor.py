@@ -250,11 +250,12 @@ class Supervisor:
                     self._update(phase=Phase.LOADING, fraction=fraction)
             case wire.Ready():
                 log.info(
-                    "ready: %s, %d tokens of context, %d slots, %d threads, loaded in %.1f s",
+                    "ready: %s, %d tokens of context, %d slots, %d threads%s, loaded in %.1f s",
                     message.name,
                     message.context,
                     message.slots,
                     message.threads,
+                    f" ({message.kernels})" if message.kernels else "",
                     message.load_seconds,
                 )
                 self._update(phase=Phase.READY, fraction=1.0, reason="", hint="", model=message)

@@ -57,6 +57,7 @@ class Report(msgspec.Struct, frozen=True, tag=True):
     peak_memory_bytes: int
     cores: int
     processor_features: str
+    kernels: str = ""
     notes: tuple[str, ...] = ()
     decode_threads: int = 0
     prefill_threads: int = 0

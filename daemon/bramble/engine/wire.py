@@ -163,7 +163,10 @@ TemplateKind = Literal["model", "chatml", "none"]
 
 
 class Ready(msgspec.Struct, frozen=True, tag=True):
-    """The model answers. Sizes in bytes, times in seconds, lengths in tokens."""
+    """The model answers. Sizes in bytes, times in seconds, lengths in tokens.
+
+    `kernels` names the CPU library in use, where the build has several.
+    """
 
     name: str
     description: str
@@ -177,6 +180,7 @@ class Ready(msgspec.Struct, frozen=True, tag=True):
     template: TemplateKind
     notes: tuple[str, ...] = ()
     prefill_threads: int = 0
+    kernels: str = ""
 
 
 class Unusable(msgspec.Struct, frozen=True, tag=True):
