@@ -72,7 +72,7 @@ async def test_a_page_that_does_not_answer_pings_is_dropped(
 async def test_a_body_that_never_ends_is_given_up(
     daemon: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bramble.server.bodies.BODY_SECONDS", 0.1)
+    monkeypatch.setattr("bramble.server.body.BODY_SECONDS", 0.1)
     reader, writer = await asyncio.open_connection("127.0.0.1", int(daemon.url.rsplit(":")[-1]))
     writer.write(
         b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{"

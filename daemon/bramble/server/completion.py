@@ -83,7 +83,7 @@ class ChatCompletion(Parameters, kw_only=True):
 
     def prompts(self, max_tokens: int) -> list[list[Request]]:
         """The choices for the one prompt that there is; `max_tokens` where no length is named. Raises BadRequest."""
-        turns = tuple(_named(message.turn() for message in self.messages))
+        turns = tuple(named(message.turn() for message in self.messages))
         length = self.max_completion_tokens or self.max_tokens or max_tokens
         extras = self._extras()
         return [
@@ -116,14 +116,14 @@ class ChatCompletion(Parameters, kw_only=True):
     def _schema(self) -> Schema | None:
         match self.response_format:
             case ObjectFormat(schema):
-                return Schema(_text(schema))
+                return Schema(text_of(schema, "response_format"))
             case SchemaFormat(NamedSchema(schema, strict)):
-                return Schema(_text(schema), bool(strict))
+                return Schema(text_of(schema, "response_format"), bool(strict))
             case _:
                 return None
 
 
-def _named(turns: Iterable[Turn]) -> Iterator[Turn]:
+def named(turns: Iterable[Turn]) -> Iterator[Turn]:
     """A tool's answer with the name of what was called, where the client leaves it to the call's number."""
     names: dict[str, str] = {}
     for turn in turns:
@@ -133,9 +133,10 @@ def _named(turns: Iterable[Turn]) -> Iterator[Turn]:
         yield turn
 
 
-def _text(schema: msgspec.Raw) -> str:
+def text_of(schema: msgspec.Raw, field: str) -> str:
+    """A schema as it came. Raises BadRequest where it is too long."""
     data = bytes(schema)
     if len(data) > SCHEMA_LIMIT:
         message = f"The schema is longer than {SCHEMA_LIMIT} bytes."
-        raise BadRequest(message, field="response_format")
+        raise BadRequest(message, field=field)
     return data.decode(errors="replace")

@@ -11,7 +11,7 @@ from msgspec import Meta
 
 from bramble.engine.embedder import Embedder, Embeddings, Text
 from bramble.errors import BadRequest, NotFound
-from bramble.server.bodies import read
+from bramble.server.body import read_body
 
 TEXTS = 2048
 """Most inputs of one request, as at OpenAI; the size of the body bounds their length."""
@@ -69,7 +69,7 @@ class EmbeddingsRoom:
                 "No embedding model is configured.",
                 "Put `embedding:` and below it `  model: /path/of/a/model.gguf` into config.yaml.",
             )
-        body = await read(request, _decoder)
+        body = await read_body(request, _decoder)
         answer = await self._embedder.embed(body.texts(), dimensions=body.dimensions or 0)
         as_text = body.encoding_format == "base64"
         data = await _encoded(answer, self._embedder.name, as_text=as_text)

@@ -4,10 +4,12 @@ import msgspec
 from aiohttp import web
 
 from bramble.server.answering import Answering
-from bramble.server.bodies import read
+from bramble.server.body import read_body
 from bramble.server.completion import ChatCompletion
 from bramble.server.errors import json_response
+from bramble.server.items import ResponseReply
 from bramble.server.legacy import Completion
+from bramble.server.responses import Response
 
 
 class OpenAI:
@@ -21,6 +23,7 @@ class OpenAI:
         app.router.add_get("/v1/models", self.models)
         app.router.add_post("/v1/chat/completions", self.chat)
         app.router.add_post("/v1/completions", self.complete)
+        app.router.add_post("/v1/responses", self.respond)
 
     async def models(self, _: web.Request) -> web.Response:
         """GET /v1/models: the one that is served, then the others."""
@@ -30,11 +33,22 @@ class OpenAI:
 
     async def chat(self, request: web.Request) -> web.StreamResponse:
         """POST /v1/chat/completions."""
-        return await self._answer(request, await read(request, _chat))
+        return await self._answer(request, await read_body(request, _chat))
 
     async def complete(self, request: web.Request) -> web.StreamResponse:
         """POST /v1/completions."""
-        return await self._answer(request, await read(request, _text))
+        return await self._answer(request, await read_body(request, _text))
+
+    async def respond(self, request: web.Request) -> web.StreamResponse:
+        """POST /v1/responses."""
+        body = await read_body(request, _response)
+        prompts = body.prompts(self._answering.max_tokens)
+        return await self._answering.answer(
+            request,
+            prompts,
+            lambda model: ResponseReply(body, model.name),
+            stream=bool(body.stream),
+        )
 
     async def _answer(
         self, request: web.Request, body: ChatCompletion | Completion
@@ -47,3 +61,4 @@ class OpenAI:
 
 _chat = msgspec.json.Decoder(ChatCompletion)
 _text = msgspec.json.Decoder(Completion)
+_response = msgspec.json.Decoder(Response)

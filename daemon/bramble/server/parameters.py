@@ -1,4 +1,4 @@
-"""What both kinds of completion may ask: length, stops, how tokens are drawn, how many answers, how they are sent."""
+"""What all kinds of completion may ask: length, stops, how tokens are drawn, how many answers, how they are sent."""
 
 from typing import Annotated
 
@@ -22,13 +22,9 @@ class StreamOptions(msgspec.Struct):
     include_usage: bool | None = None
 
 
-class Parameters(msgspec.Struct, kw_only=True):
-    """The fields that the bodies share. What they do not name is ignored; null counts as not there."""
+class Drawing(msgspec.Struct, kw_only=True):
+    """How tokens are drawn. Null counts as not there."""
 
-    stream: bool | None = None
-    stream_options: StreamOptions | None = None
-    max_tokens: Tokens | None = None
-    stop: str | Annotated[list[str], Meta(max_length=4)] | None = None
     seed: Annotated[int, Meta(ge=-SEEDS, le=SEEDS - 1)] | None = None
     temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
     top_p: Annotated[float, Meta(gt=0, le=1)] | None = None
@@ -37,6 +33,23 @@ class Parameters(msgspec.Struct, kw_only=True):
     presence_penalty: Penalty | None = None
     frequency_penalty: Penalty | None = None
     logit_bias: Annotated[dict[int, Weight], Meta(max_length=1024)] | None = None
+
+    def sampling(self) -> Sampling:
+        """As the engine reads it."""
+        names = (*Sampling.__struct_fields__,)
+        named = {name: getattr(self, name, None) for name in names if name != "logit_bias"}
+        bias = tuple(Bias(token, weight) for token, weight in (self.logit_bias or {}).items())
+        given = {name: value for name, value in named.items() if value is not None}
+        return Sampling(**given, logit_bias=bias)
+
+
+class Parameters(Drawing, kw_only=True):
+    """The fields that the bodies of completions share. What they do not name is ignored."""
+
+    stream: bool | None = None
+    stream_options: StreamOptions | None = None
+    max_tokens: Tokens | None = None
+    stop: str | Annotated[list[str], Meta(max_length=4)] | None = None
     n: Annotated[int, Meta(ge=1, le=4)] | None = None
 
     @property
@@ -56,11 +69,7 @@ class Parameters(msgspec.Struct, kw_only=True):
 
     def samplings(self) -> list[Sampling]:
         """One a choice; with a seed each draws with its own, the first with the one that was named."""
-        names = (*Sampling.__struct_fields__,)
-        named = {name: getattr(self, name, None) for name in names if name != "logit_bias"}
-        bias = tuple(Bias(token, weight) for token, weight in (self.logit_bias or {}).items())
-        given = {name: value for name, value in named.items() if value is not None}
-        first = Sampling(**given, logit_bias=bias)
+        first = self.sampling()
         if first.seed is None:
             return [first] * self.choices
         seeds = [(first.seed + SEEDS + choice) % (2 * SEEDS) for choice in range(self.choices)]

@@ -1,4 +1,4 @@
-"""The body of a request as a declared struct. It refuses what is late, not as its headers say, or not as declared."""
+"""A request's JSON body, read within a deadline and held to a declared shape."""
 
 import asyncio
 from typing import TypeVar
@@ -14,8 +14,8 @@ BODY_SECONDS = 30.0
 Body = TypeVar("Body")
 
 
-async def read(request: web.Request, decoder: msgspec.json.Decoder[Body]) -> Body:
-    """Wait for the body and decode it. Raises BadRequest, Refused."""
+async def read_body(request: web.Request, decoder: msgspec.json.Decoder[Body]) -> Body:
+    """The body. Raises BadRequest where it is not as declared, Refused where it does not come."""
     try:
         async with asyncio.timeout(BODY_SECONDS):
             data = await request.read()
