@@ -6,6 +6,8 @@
     stall N           after N pieces not another word, to nobody
     garbage N         after N pieces bytes that are no message
     turns             the turns it was given, as JSON
+    typed             the turns that were typed last, as JSON
+    sampling          how it shall draw, as JSON
     repeat N TEXT     the text, N characters a piece
 
 With `--refuse-above K` more than K turns are more than its context holds. With `--slow-load` it never gets ready.
@@ -35,6 +37,7 @@ class FakeEngine:
         self._reader, self._writer = reader, writer
         self._context = TOKENS_A_TURN * turns if turns else 4096
         self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._typed: tuple[wire.Turn, ...] = ()
 
     async def run(self, *, slow_load: bool) -> None:
         """Load, then serve until told to leave."""
@@ -70,6 +73,8 @@ class FakeEngine:
             case wire.Cancel(id) if id in self._tasks:
                 self._tasks.pop(id).cancel()
                 self._emit(wire.Done(id, "cancelled", 0, 0, 0, 1.0, 1.0))
+            case wire.Typing(_, turns) if turns:
+                self._typed = turns
             case _:
                 pass
 
@@ -100,8 +105,9 @@ class FakeEngine:
             for start in range(0, len(text), size):
                 yield text[start : start + size]
             return
-        if what == "turns":
-            yield msgspec.json.encode(request.turns).decode()
+        told = {"turns": request.turns, "typed": self._typed, "sampling": request.sampling}
+        if what in told:
+            yield msgspec.json.encode(told[what]).decode()
             return
         if what == "falter":
             what, rest = ("say", rest[1:]) if request.said.tokens else ("die", rest[:1])

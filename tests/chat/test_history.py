@@ -4,10 +4,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bramble.chat.history import History, exchanges
-from bramble.chat.store import Message
-from bramble.engine.wire import Turn
+from bramble.chat.records import Message
+from bramble.chat.roles import Manner
+from bramble.engine.wire import Sampling, Turn
 
 TOKENS = 10
+
+
+def manner(prompt: str, max_tokens: int) -> Manner:
+    return Manner(prompt, Sampling(), max_tokens)
 
 
 def past(*sizes: int) -> list[tuple[Turn, Turn]]:
@@ -22,9 +27,9 @@ def tokens(history: History) -> int:
 
 
 def test_the_system_prompt_and_the_question_frame_the_past() -> None:
-    roles = [turn.role for turn in History("Be kind.", past(1, 2), "Why?", 100).turns]
+    roles = [turn.role for turn in History(manner("Be kind.", 100), past(1, 2), "Why?").turns]
     assert roles == ["system", "user", "assistant", "user", "assistant", "user"]
-    assert [turn.role for turn in History("", [], "Why?", 100).turns] == ["user"]
+    assert [turn.role for turn in History(manner("", 100), [], "Why?").turns] == ["user"]
 
 
 def test_a_question_that_got_no_answer_is_left_out() -> None:
@@ -48,7 +53,7 @@ def test_it_shrinks_until_it_fits_or_is_bare(
     sizes: list[int], context: int, max_tokens: int
 ) -> None:
     whole = past(*sizes)
-    history = History("System", list(whole), "Question", max_tokens)
+    history = History(manner("System", max_tokens), list(whole), "Question")
     while not history.fits(tokens(history), context):
         assert history.shrink(tokens(history), context)
     kept = history.turns[1:-1]
@@ -61,6 +66,6 @@ def test_it_shrinks_until_it_fits_or_is_bare(
 
 
 def test_a_bare_question_cannot_shrink() -> None:
-    history = History("", [], "Question", 100)
+    history = History(manner("", 100), [], "Question")
     assert history.fits(10**6, 10)
     assert not history.shrink(10**6, 10)

@@ -6,14 +6,19 @@ import msgspec
 
 
 class Change(msgspec.Struct, frozen=True):
-    """`messages`: more than the title is new; `answer` is what was begun with it."""
+    """`messages`: more than the title or the role is new; `answer` is what was begun with it."""
 
     conversation: str
     messages: bool = False
     answer: int | None = None
 
 
-Heard = Callable[[Change], None]
+class RolesChange(msgspec.Struct, frozen=True):
+    """The owner's own roles are not what they were."""
+
+
+News = Change | RolesChange
+Heard = Callable[[News], None]
 
 
 class Devices:
@@ -27,10 +32,10 @@ class Devices:
         self._there.setdefault(owner, []).append(heard)
         return lambda: self._leave(owner, heard)
 
-    def tell(self, owner: str, change: Change) -> None:
+    def tell(self, owner: str, news: News) -> None:
         """Something of this owner's is new."""
         for heard in list(self._there.get(owner, ())):
-            heard(change)
+            heard(news)
 
     def _leave(self, owner: str, heard: Heard) -> None:
         self._there[owner].remove(heard)

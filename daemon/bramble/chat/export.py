@@ -24,6 +24,7 @@ def json(summary: Summary, messages: list[Message]) -> bytes:
         "conversation": summary.conversation,
         "created": _time(summary.created),
         "updated": _time(summary.updated),
+        "role": summary.role,
         "messages": messages,
     }
     return msgspec.json.format(msgspec.json.encode(body), indent=2) + b"\n"

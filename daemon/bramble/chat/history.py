@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from itertools import chain, pairwise
 
 from bramble.chat.records import Message
+from bramble.chat.roles import Manner
 from bramble.engine.wire import Turn
 
 ROOM = 4
@@ -15,13 +16,11 @@ Exchange = tuple[Turn, Turn]
 class History:
     """Shrinks until it fits. `left_out` counts the messages that did not; `max_tokens` is the longest answer."""
 
-    def __init__(
-        self, system_prompt: str, past: list[Exchange], question: str, max_tokens: int
-    ) -> None:
-        self._system = (Turn("system", system_prompt),) if system_prompt else ()
+    def __init__(self, who: Manner, past: list[Exchange], question: str) -> None:
+        self._system = (Turn("system", who.prompt),) if who.prompt else ()
         self._past = past
         self._question = Turn("user", question)
-        self._max_tokens = max_tokens
+        self._max_tokens = who.max_tokens
         self.left_out = 0
 
     @property

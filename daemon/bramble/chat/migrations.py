@@ -53,5 +53,14 @@ MIGRATIONS = (
         INSERT INTO found (found, rowid, text) VALUES ('delete', old.id, old.text);
     END;
     """,
+    # Who answers in a conversation: '' nobody special, else a role of somebody's own or one that is shipped.
+    """
+    ALTER TABLE conversations ADD COLUMN role TEXT NOT NULL DEFAULT '';
+    CREATE TABLE roles (
+        id TEXT PRIMARY KEY, owner TEXT NOT NULL, name TEXT NOT NULL, prompt TEXT NOT NULL,
+        language TEXT NOT NULL, settings TEXT NOT NULL, created REAL NOT NULL
+    ) STRICT;
+    CREATE INDEX roles_of_owner ON roles (owner, created);
+    """,
 )
 """One that was released never changes; append another."""

@@ -1,10 +1,11 @@
-"""What the store gives out: messages, conversations in a list, places where something was found."""
+"""What the store gives out: messages, conversations in a list, places where something was found, roles."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
+from msgspec import Meta
 
-Role = Literal["user", "assistant"]
+Speaker = Literal["user", "assistant"]
 Status = Literal["whole", "stopped", "cut", "interrupted", "writing"]
 
 
@@ -12,7 +13,7 @@ class Message(msgspec.Struct, frozen=True, omit_defaults=True):
     """One message as it is stored; `versions` has the ids of all that stand in its place, where there are others."""
 
     id: int
-    role: Role
+    role: Speaker
     text: str
     status: Status
     versions: list[int] = []
@@ -27,12 +28,13 @@ class Stored(msgspec.Struct, frozen=True):
 
 
 class Summary(msgspec.Struct, frozen=True):
-    """A conversation in a list. Times are seconds since 1970."""
+    """A conversation in a list. Times are seconds since 1970; `role` is who answers, None where nobody was chosen."""
 
     conversation: str
     title: str
     created: float
     updated: float
+    role: str | None = None
 
 
 class Hit(msgspec.Struct, frozen=True):
@@ -41,7 +43,37 @@ class Hit(msgspec.Struct, frozen=True):
     conversation: str
     title: str
     message: int
-    role: Role
+    role: Speaker
     before: str
     match: str
     after: str
+
+
+Penalty = Annotated[float, Meta(ge=-2, le=2)]
+RoleName = Annotated[str, Meta(max_length=60, pattern=r"\S")]
+RolePrompt = Annotated[str, Meta(max_length=8000, pattern=r"\S")]
+RoleLanguage = Annotated[str, Meta(max_length=8)]
+
+
+class Settings(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """How a role's answers are drawn and how long they may be; what is None is as everywhere."""
+
+    temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
+    top_k: Annotated[int, Meta(ge=0, le=(1 << 31) - 1)] | None = None
+    top_p: Annotated[float, Meta(gt=0, le=1)] | None = None
+    min_p: Annotated[float, Meta(ge=0, le=1)] | None = None
+    repeat_penalty: Annotated[float, Meta(gt=0, le=2)] | None = None
+    presence_penalty: Penalty | None = None
+    frequency_penalty: Penalty | None = None
+    max_tokens: Annotated[int, Meta(ge=1, le=1 << 20)] | None = None
+
+
+class Role(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Who answers. `language` is of the prompt (en, zh, or empty); `own` ones can be changed and deleted."""
+
+    id: str
+    name: RoleName
+    prompt: RolePrompt
+    language: RoleLanguage = ""
+    settings: Settings = Settings()
+    own: bool = False

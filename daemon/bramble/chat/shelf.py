@@ -12,7 +12,7 @@ FOUND_MOST = 50
 TRIGRAM = 3
 """The index knows nothing shorter; what is, like most Chinese words, is looked for in the texts themselves."""
 
-LISTED = "SELECT id, title, created, updated FROM conversations"
+LISTED = "SELECT id, title, created, updated, nullif(role, '') FROM conversations"
 
 
 def unknown() -> NotFound:
@@ -61,7 +61,7 @@ def search(database: sqlite3.Connection, owner: str, query: str) -> list[Hit]:
         quoted = '"{}"'.format(query.replace('"', '""'))
         where, value = "messages.id IN (SELECT rowid FROM found WHERE found MATCH ?)", quoted
     statement = f"""
-        SELECT conversations.id, title, messages.id, role, text
+        SELECT conversations.id, title, messages.id, messages.role, text
         FROM messages JOIN conversations ON conversations.id = conversation
         WHERE owner = ? AND status <> 'writing' AND {where} ORDER BY messages.id DESC LIMIT ?
     """

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from bramble.chat import shelf, tree
 from bramble.chat.migrations import MIGRATIONS
-from bramble.chat.records import Hit, Message, Role, Status, Stored, Summary
+from bramble.chat.records import Hit, Message, Speaker, Status, Stored, Summary
 from bramble.errors import BadRequest, BrambleError
 
 T = TypeVar("T")
@@ -47,12 +47,14 @@ class Store:
         """The message that this owner stored under this name, if one was."""
         return await self._run(lambda: self._find(owner, ref))
 
-    async def say(self, owner: str, conversation: str | None, ref: str, text: str) -> Stored:
+    async def say(
+        self, owner: str, conversation: str | None, ref: str, text: str, role: str | None = None
+    ) -> Stored:
         """Store a person's message under a new name, and an empty reply to it; None starts a conversation.
 
-        Raises NotFound.
+        `role` is who answers in a conversation that starts. Raises NotFound.
         """
-        return await self._run(lambda: self._say(owner, conversation, ref, text))
+        return await self._run(lambda: self._say(owner, conversation, ref, text, role))
 
     async def edit(
         self, owner: str, conversation: str, message: int, ref: str, text: str
@@ -96,6 +98,14 @@ class Store:
         """Delete a conversation for good. Raises NotFound."""
         await self._run(lambda: shelf.delete(self._database, owner, conversation))
 
+    async def read(self, look: Callable[[sqlite3.Connection], T]) -> T:
+        """What another room looks up, in the store's thread."""
+        return await self._run(lambda: look(self._database))
+
+    async def change(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """What another room changes: one transaction in the store's thread."""
+        return await self._run(lambda: self._change(work))
+
     async def _run(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
@@ -120,6 +130,11 @@ class Store:
     def _execute(self, statement: str, *values: str | float | None) -> sqlite3.Cursor:
         return self._database.execute(statement, values)
 
+    def _change(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        with self._database:
+            self._execute("BEGIN IMMEDIATE")
+            return work(self._database)
+
     def _find(self, owner: str, ref: str) -> Stored | None:
         statement = """
             SELECT said.conversation, said.id, min(reply.id) FROM messages AS said
@@ -130,11 +145,13 @@ class Store:
         row = self._execute(statement, ref, owner).fetchone()
         return Stored(*row) if row else None
 
-    def _say(self, owner: str, conversation: str | None, ref: str, text: str) -> Stored:
+    def _say(
+        self, owner: str, conversation: str | None, ref: str, text: str, role: str | None
+    ) -> Stored:
         with self._database:
             self._execute("BEGIN IMMEDIATE")
             if conversation is None:
-                conversation = self._start(owner, text)
+                conversation = self._start(owner, text, role)
             else:
                 shelf.check(self._database, owner, conversation)
             return self._ask(conversation, tree.head(self._database, conversation), ref, text)
@@ -165,12 +182,14 @@ class Store:
             tree.place(self._database, conversation, message)
             tree.show(self._database, conversation, message)
 
-    def _start(self, owner: str, text: str) -> str:
+    def _start(self, owner: str, text: str, role: str | None) -> str:
         conversation, now = secrets.token_urlsafe(16), time.time()
         statement = """
-            INSERT INTO conversations (id, created, updated, owner, title) VALUES (?, ?, ?, ?, ?)
+            INSERT INTO conversations (id, created, updated, owner, title, role)
+            VALUES (?, ?, ?, ?, ?, ?)
         """
-        self._execute(statement, conversation, now, now, owner, shelf.heading(text))
+        values = (conversation, now, now, owner, shelf.heading(text), role or "")
+        self._execute(statement, *values)
         return conversation
 
     def _ask(self, conversation: str, parent: int | None, ref: str, text: str) -> Stored:
@@ -182,7 +201,7 @@ class Store:
         self,
         conversation: str,
         parent: int | None,
-        role: Role,
+        role: Speaker,
         text: str,
         status: Status,
         ref: str | None = None,

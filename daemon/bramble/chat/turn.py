@@ -13,13 +13,14 @@ import msgspec
 from bramble.chat.answer import Answer, Events, Over
 from bramble.chat.answers import Answers
 from bramble.chat.devices import Change, Devices
-from bramble.chat.history import History, exchanges
+from bramble.chat.history import Exchange, History, exchanges
 from bramble.chat.records import Hit, Message, Status, Stored, Summary
+from bramble.chat.roles import Manner, Roles, manner
 from bramble.chat.shelf import unknown
 from bramble.chat.store import Store
 from bramble.config import ChatSettings
 from bramble.engine.client import Engine
-from bramble.engine.wire import Sampling, Started
+from bramble.engine.wire import Started
 from bramble.errors import BrambleError, PromptTooLong
 from bramble.scheduler import Request, Scheduler
 
@@ -54,6 +55,7 @@ class Opened(msgspec.Struct, frozen=True):
     conversation: str
     messages: list[Message]
     answer: Answer | None
+    role: str | None
 
 
 class Chat:
@@ -68,6 +70,7 @@ class Chat:
         self._changing = asyncio.Lock()
         self.answers = Answers()
         self.devices = Devices()
+        self.roles = Roles(store, self.devices)
 
     def complete(self, person: str, request: Request) -> Answer:
         """Answer a conversation that somebody else keeps. Raises Stopping; the answer tells everything else."""
@@ -76,13 +79,21 @@ class Chat:
         return answer
 
     async def say(
-        self, owner: str, person: str, ref: str, conversation: str | None, text: str
+        self,
+        owner: str,
+        person: str,
+        ref: str,
+        conversation: str | None,
+        text: str,
+        role: str | None = None,
     ) -> Said:
         """Take a person's message; on disk before it returns. A `ref` that was said before is not said again.
 
-        None starts a conversation. Raises Answering, NotFound, Stopping.
+        None starts a conversation, in which `role` answers. Raises Answering, NotFound, Stopping.
         """
-        storing = partial(self._store.say, owner, conversation, ref, text)
+        if role is not None and conversation is None:
+            await self.roles.find(owner, role)
+        storing = partial(self._store.say, owner, conversation, ref, text, role)
         # Whoever sent it may vanish meanwhile: what is stored gets its answer all the same.
         return await asyncio.shield(self._say(owner, person, conversation, ref, storing))
 
@@ -109,12 +120,13 @@ class Chat:
         """A conversation and what is being answered in it. Raises NotFound."""
         async with self._changing:
             messages = await self._store.messages(owner, conversation)
+            role = (await self._store.summary(owner, conversation)).role
             answer = self._running.get(conversation)
         if answer is not None:
             messages[-1] = msgspec.structs.replace(messages[-1], text="")
         elif messages[-1].status == "writing":  # its last write failed
             messages[-1] = msgspec.structs.replace(messages[-1], status="interrupted")
-        return Opened(conversation, messages, answer)
+        return Opened(conversation, messages, answer, role)
 
     async def whole(self, owner: str, conversation: str) -> tuple[Summary, list[Message]]:
         """A conversation to take away, with as much of a running answer as there is. Raises NotFound."""
@@ -152,18 +164,25 @@ class Chat:
             await self._store.delete(owner, conversation)
         self.devices.tell(owner, Change(conversation))
 
-    async def typing(self, owner: str, person: str, conversation: str | None, text: str) -> None:
+    async def typing(
+        self, owner: str, person: str, conversation: str | None, text: str, role: str | None = None
+    ) -> None:
         """What a person has written so far: its prompt is computed ahead. Nobody is told, nothing is stored.
 
-        Raises NotFound.
+        Without a conversation `role` is who would answer. Raises NotFound.
         """
         if not self._settings.typing_ahead or conversation in self._running:
             return
-        stored = await self._store.messages(owner, conversation) if conversation else []
-        past = exchanges(stored)
-        prompt, limit = self._settings.system_prompt, self._settings.max_tokens
-        turns = History(prompt, past, text, limit).turns if text.strip() else ()
-        self._engine.typing(person, turns)
+        if not text.strip():
+            self._engine.typing(person, ())
+            return
+        past: list[Exchange] = []
+        if conversation:
+            past = exchanges(await self._store.messages(owner, conversation))
+            who = await self.roles.of(owner, conversation)
+        else:
+            who = await self.roles.find(owner, role) if role else None
+        self._engine.typing(person, History(manner(self._settings, who), past, text).turns)
 
     async def drain(self, seconds: float) -> None:
         """Start nothing new; give what runs at most `seconds`, then end it."""
@@ -198,19 +217,18 @@ class Chat:
 
     async def _begin(self, owner: str, person: str, stored: Stored) -> Answer:
         *past, question, _ = await self._store.messages(owner, stored.conversation)
-        prompt, limit = self._settings.system_prompt, self._settings.max_tokens
-        history = History(prompt, exchanges(past), question.text, limit)
+        who = manner(self._settings, await self.roles.of(owner, stored.conversation))
+        history = History(who, exchanges(past), question.text)
         answer = self._running[stored.conversation] = Answer(stored.reply, owner)
         behind = asyncio.create_task(self._write_behind(answer))
         settle = partial(self._settle, answer, stored.conversation, behind)
-        self.answers.begin(answer, self._fitting(answer, person, history), settle, keep=True)
+        self.answers.begin(answer, self._fitting(answer, person, history, who), settle, keep=True)
         return answer
 
-    async def _fitting(self, answer: Answer, person: str, history: History) -> Events:
+    async def _fitting(self, answer: Answer, person: str, history: History, who: Manner) -> Events:
         """The answer's events, from as much history as fits. Raises PromptTooLong where the message alone does not."""
-        sampling = Sampling(temperature=self._settings.temperature)
         while True:
-            request = Request(history.turns, self._settings.max_tokens, sampling=sampling)
+            request = Request(history.turns, who.max_tokens, sampling=who.sampling)
             try:
                 async with aclosing(self._scheduler.submit(person, request)) as events:
                     async for event in events:

@@ -12,7 +12,8 @@ from bramble.errors import BrambleError, Busy, PromptTooLong
 from bramble.scheduler import Queued
 from bramble.server import frames
 from bramble.server.errors import malformed
-from bramble.server.frames import Error, FromClient, ToClient
+from bramble.server.frames import Error, ToClient
+from bramble.server.incoming import FromClient
 
 
 class _Envelope(msgspec.Struct):

@@ -12,10 +12,10 @@ from aiohttp import WSMsgType
 
 import bramble
 from bramble.chat.answer import Answer, Internal
-from bramble.chat.devices import Change
+from bramble.chat.devices import Change, News, RolesChange
 from bramble.chat.turn import Chat, Opened, Said
 from bramble.errors import BadRequest, BrambleError, NotFound
-from bramble.server import frames, shelf
+from bramble.server import frames, incoming, shelf
 from bramble.server.codec import decode, failure, translate
 from bramble.server.status import Status
 from bramble.server.websocket import Socket
@@ -41,11 +41,12 @@ class Connection:
         self._owner, self._person, self._origin = owner, person, origin
         self._shown: str | None = None
         self._latest: int | None = None
-        self._lists = False
+        self._lists = self._casts = False
         self._changes: dict[str, Change] = {}
+        self._roles_changed = False
         self._turn = asyncio.Lock()
         self._following: dict[int, asyncio.Task[None]] = {}
-        self._typed: frames.Typing | None = None
+        self._typed: incoming.Typing | None = None
         self._typing: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
@@ -71,7 +72,7 @@ class Connection:
                 if task is not None:
                     task.cancel()
 
-    async def _receive(self, frame: frames.FromClient | frames.Error) -> None:
+    async def _receive(self, frame: incoming.FromClient | frames.Error) -> None:
         try:
             async with self._turn:
                 await self._handle(frame)
@@ -85,29 +86,30 @@ class Connection:
                 frame, Internal("Something went wrong inside Bramble.", "See the log.")
             )
 
-    async def _handle(self, frame: frames.FromClient | frames.Error) -> None:
+    async def _handle(self, frame: incoming.FromClient | frames.Error) -> None:
         match frame:
-            case frames.Say():
+            case incoming.Say():
                 await self._say(frame)
-            case frames.Open():
+            case incoming.Open():
                 await self._show(await self._chat.open(self._owner, frame.conversation))
-            case frames.Edit():
+            case incoming.Edit():
                 await self._edit(frame)
-            case frames.Regenerate() | frames.Select():
+            case incoming.Regenerate() | incoming.Select():
                 await self._turn_to(frame)
-            case frames.Resume():
+            case incoming.Resume():
                 self._follow(self._find(frame.answer), frame.after)
-            case frames.Stop():
+            case incoming.Stop():
                 self._find(frame.answer).stop()
-            case frames.Typing():
+            case incoming.Typing():
                 self._typed = frame
                 self._typing = self._typing or asyncio.create_task(self._read_ahead())
-            case frames.Ping():
+            case incoming.Ping():
                 await self._socket.send(frames.Pong())
             case frames.Error():
                 await self._socket.send(frame)
             case _:
-                self._lists |= isinstance(frame, frames.Conversations)
+                self._lists |= isinstance(frame, incoming.Conversations)
+                self._casts |= isinstance(frame, incoming.ListRoles)
                 await self._socket.send(await shelf.answer(self._chat, self._owner, frame))
 
     async def _read_ahead(self) -> None:
@@ -115,14 +117,18 @@ class Connection:
         while (frame := self._typed) is not None:
             self._typed = None
             with suppress(NotFound):
-                await self._chat.typing(self._owner, self._person, frame.conversation, frame.text)
+                await self._chat.typing(
+                    self._owner, self._person, frame.conversation, frame.text, frame.role
+                )
             await asyncio.sleep(TYPING_SECONDS)
         self._typing = None
 
-    async def _say(self, frame: frames.Say) -> None:
+    async def _say(self, frame: incoming.Say) -> None:
         self._typed = None
         ref = f"{frame.conversation or f'{self._owner} {self._origin}'} {frame.ref}"
-        said = await self._chat.say(self._owner, self._person, ref, frame.conversation, frame.text)
+        said = await self._chat.say(
+            self._owner, self._person, ref, frame.conversation, frame.text, frame.role
+        )
         self._shown = said.conversation
         await self._acknowledge(frame.ref, said)
         if said.answer:
@@ -130,7 +136,7 @@ class Connection:
         else:
             await self._show(await self._chat.open(self._owner, said.conversation))
 
-    async def _edit(self, frame: frames.Edit) -> None:
+    async def _edit(self, frame: incoming.Edit) -> None:
         ref = f"{frame.conversation} {frame.ref}"
         said = await self._chat.edit(
             self._owner, self._person, ref, frame.conversation, frame.message, frame.text
@@ -138,8 +144,8 @@ class Connection:
         await self._acknowledge(frame.ref, said)
         await self._show(await self._chat.open(self._owner, said.conversation))
 
-    async def _turn_to(self, frame: frames.Regenerate | frames.Select) -> None:
-        if isinstance(frame, frames.Select):
+    async def _turn_to(self, frame: incoming.Regenerate | incoming.Select) -> None:
+        if isinstance(frame, incoming.Select):
             await self._chat.select(self._owner, frame.conversation, frame.message)
         else:
             await self._chat.regenerate(
@@ -156,11 +162,13 @@ class Connection:
         answer = opened.answer.id if opened.answer else None
         if answer in self._following:  # told from its beginning again, so no piece in between
             self._following.pop(answer).cancel()
-        await self._socket.send(frames.Conversation(opened.conversation, opened.messages, answer))
+        await self._socket.send(
+            frames.Conversation(opened.conversation, opened.messages, answer, opened.role)
+        )
         if opened.answer:
             self._follow(opened.answer, 0)
 
-    async def _fail(self, frame: frames.FromClient | frames.Error, error: BrambleError) -> None:
+    async def _fail(self, frame: incoming.FromClient | frames.Error, error: BrambleError) -> None:
         ref, answer = getattr(frame, "ref", None), getattr(frame, "answer", None)
         await self._socket.send(failure(error, ref=ref, answer=answer))
 
@@ -188,14 +196,15 @@ class Connection:
                         await self._socket.send(frame)
             del self._following[answer.id]
 
-    def _hear(self, elsewhere: asyncio.Event, change: Change) -> None:
+    def _hear(self, elsewhere: asyncio.Event, news: News) -> None:
         """Keep the newest change of each conversation that is worth a frame here."""
-        mine = change.conversation == self._shown
-        if self._lists or mine:
-            earlier = self._changes.get(change.conversation)
-            if earlier is None or change.messages or not earlier.messages:
-                self._changes[change.conversation] = change
-            elsewhere.set()
+        if isinstance(news, RolesChange):
+            self._roles_changed = self._casts
+        elif self._lists or news.conversation == self._shown:
+            earlier = self._changes.get(news.conversation)
+            if earlier is None or news.messages or not earlier.messages:
+                self._changes[news.conversation] = news
+        elsewhere.set()
 
     async def _tell_changes(self, elsewhere: asyncio.Event) -> None:
         """What happened on this owner's other devices; what this one did itself it was told already."""
@@ -206,6 +215,10 @@ class Connection:
                     changes, self._changes = self._changes, {}
                     for change in changes.values():
                         await self._tell_change(change)
+                    if self._roles_changed:
+                        self._roles_changed = False
+                        roles = await self._chat.roles.all(self._owner)
+                        await self._socket.send(frames.Roles(roles))
 
     async def _tell_change(self, change: Change) -> None:
         id, fresh = change.conversation, change.answer is None or change.answer != self._latest

@@ -1,134 +1,16 @@
-"""The frames of the WebSocket protocol, version 1: what a client may send, what it is sent, one JSON object each."""
+"""The frames of the WebSocket protocol, version 1, that a client is sent, one JSON object each."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
 import msgspec
-from msgspec import Meta
 
-from bramble.chat.records import Hit, Message, Summary
+from bramble.chat.records import Hit, Message, Role, Summary
+from bramble.server.incoming import Frame
 
 PROTOCOL = 1
-FRAME_LIMIT = 256 * 1024
-"""Largest accepted frame in bytes."""
-
-Id = Annotated[str, Meta(min_length=1, max_length=64)]
 
 
-class _Frame(msgspec.Struct, frozen=True, tag_field="type", tag=str.lower):
-    """A frame; its type is the lower-case name of its class."""
-
-
-# ── client → server ──────────────────────────────────────────────────────────────────────────────
-
-
-class Open(_Frame, frozen=True):
-    """Show me this conversation."""
-
-    conversation: Id
-
-
-class Say(_Frame, frozen=True):
-    """A person's message. The same `ref` again is the same message; without a conversation it starts one."""
-
-    ref: Id
-    text: Annotated[str, Meta(max_length=100_000, pattern=r"\S")]
-    conversation: Id | None = None
-
-
-class Stop(_Frame, frozen=True):
-    """End this answer where it is."""
-
-    answer: int
-
-
-class Resume(_Frame, frozen=True):
-    """Go on with this answer after the piece that came last."""
-
-    answer: int
-    after: Annotated[int, Meta(ge=0)] = 0
-
-
-class Typing(_Frame, frozen=True):
-    """What I have written so far; never answered. Empty: nothing any more."""
-
-    text: Annotated[str, Meta(max_length=100_000)]
-    conversation: Id | None = None
-
-
-class Conversations(_Frame, frozen=True):
-    """My conversations, newest first, from behind conversation `after`; from now on I hear what changes."""
-
-    after: Id | None = None
-    limit: Annotated[int, Meta(ge=1, le=200)] = 50
-
-
-class Search(_Frame, frozen=True):
-    """Where did I, or Bramble, say this?"""
-
-    query: Annotated[str, Meta(max_length=200, pattern=r"\S")]
-
-
-class Rename(_Frame, frozen=True):
-    """Call this conversation so."""
-
-    conversation: Id
-    title: Annotated[str, Meta(max_length=1000)]
-
-
-class Delete(_Frame, frozen=True):
-    """Delete this conversation for good."""
-
-    conversation: Id
-
-
-class Edit(_Frame, frozen=True):
-    """Another version of a message of mine; what followed the other one stays on its branch."""
-
-    ref: Id
-    conversation: Id
-    message: int
-    text: Annotated[str, Meta(max_length=100_000, pattern=r"\S")]
-
-
-class Regenerate(_Frame, frozen=True):
-    """Answer anew instead of this answer, which stays beside the new one."""
-
-    conversation: Id
-    message: int
-
-
-class Select(_Frame, frozen=True):
-    """Show the branch that this message is in."""
-
-    conversation: Id
-    message: int
-
-
-class Ping(_Frame, frozen=True):
-    """Is anybody there?"""
-
-
-FromClient = (
-    Open
-    | Say
-    | Stop
-    | Resume
-    | Typing
-    | Conversations
-    | Search
-    | Rename
-    | Delete
-    | Edit
-    | Regenerate
-    | Select
-    | Ping
-)
-
-
-# ── server → client ──────────────────────────────────────────────────────────────────────────────
-
-
-class Hello(_Frame, frozen=True):
+class Hello(Frame, frozen=True):
     """The first frame."""
 
     protocol: int
@@ -144,7 +26,7 @@ class Guard(msgspec.Struct, frozen=True):
     sentence: str
 
 
-class State(_Frame, frozen=True):
+class State(Frame, frozen=True):
     """What the engine is doing, and for how many. Without a `guard` the board is well."""
 
     phase: str
@@ -159,15 +41,16 @@ class State(_Frame, frozen=True):
     guard: Guard | None = None
 
 
-class Conversation(_Frame, frozen=True):
-    """A conversation as far as it is; `answer` runs and is told from its first piece."""
+class Conversation(Frame, frozen=True):
+    """A conversation as far as it is; `answer` runs and is told from its first piece. `role` answers in it."""
 
     conversation: str
     messages: list[Message]
     answer: int | None
+    role: str | None
 
 
-class Said(_Frame, frozen=True):
+class Said(Frame, frozen=True):
     """The message is on disk. `answer` is None where it was over long ago."""
 
     ref: str
@@ -176,7 +59,7 @@ class Said(_Frame, frozen=True):
     answer: int | None
 
 
-class Queued(_Frame, frozen=True):
+class Queued(Frame, frozen=True):
     """Place in the queue, 1 is next; `eta` in seconds."""
 
     answer: int
@@ -184,7 +67,7 @@ class Queued(_Frame, frozen=True):
     eta: float | None
 
 
-class Started(_Frame, frozen=True):
+class Started(Frame, frozen=True):
     """The prompt is being read."""
 
     answer: int
@@ -192,7 +75,7 @@ class Started(_Frame, frozen=True):
     cached_tokens: int
 
 
-class Progress(_Frame, frozen=True):
+class Progress(Frame, frozen=True):
     """How many tokens of the prompt are read."""
 
     answer: int
@@ -200,7 +83,7 @@ class Progress(_Frame, frozen=True):
     total: int
 
 
-class Piece(_Frame, frozen=True):
+class Piece(Frame, frozen=True):
     """The next characters; with them everything up to piece `n` is told."""
 
     answer: int
@@ -208,7 +91,7 @@ class Piece(_Frame, frozen=True):
     text: str
 
 
-class Paused(_Frame, frozen=True):
+class Paused(Frame, frozen=True):
     """The engine was lost and is started again; the answer goes on with its next piece."""
 
     answer: int
@@ -231,7 +114,7 @@ class Timings(msgspec.Struct, frozen=True):
     tokens_per_second: float | None
 
 
-class Done(_Frame, frozen=True):
+class Done(Frame, frozen=True):
     """An answer is over; `message` is where it is stored, `trimmed` how many old messages the model did not see."""
 
     answer: int
@@ -243,7 +126,7 @@ class Done(_Frame, frozen=True):
     trimmed: int
 
 
-class Error(_Frame, frozen=True, kw_only=True):
+class Error(Frame, frozen=True, kw_only=True):
     """Something did not work: `ref` or `answer` say what. `retry_after` in seconds."""
 
     code: str
@@ -252,36 +135,55 @@ class Error(_Frame, frozen=True, kw_only=True):
     ref: str | None = None
     answer: int | None = None
     retry_after: float | None = None
-    params: dict[str, int] = {}
+    params: dict[str, int] = msgspec.field(default_factory=dict[str, int])
 
 
-class Listed(_Frame, frozen=True):
+class Listed(Frame, frozen=True):
     """A part of the list; `more` is the next `after`, None at the end."""
 
     conversations: list[Summary]
     more: str | None
 
 
-class Found(_Frame, frozen=True):
+class Found(Frame, frozen=True):
     """Where a query was found, newest first."""
 
     query: str
     hits: list[Hit]
 
 
-class Changed(_Frame, frozen=True):
+class Changed(Frame, frozen=True):
     """A conversation is new, has another title or more messages."""
 
     conversation: Summary
 
 
-class Deleted(_Frame, frozen=True):
+class Deleted(Frame, frozen=True):
     """A conversation is gone."""
 
     conversation: str
 
 
-class Pong(_Frame, frozen=True):
+class Roles(Frame, frozen=True):
+    """Who may answer: the shipped roles, then the owner's own."""
+
+    roles: list[Role]
+
+
+class RoleSaved(Frame, frozen=True, tag="role_saved"):
+    """A role as it is stored; a new one has its id now."""
+
+    ref: str
+    role: Role
+
+
+class RoleDeleted(Frame, frozen=True, tag="role_deleted"):
+    """A role is gone."""
+
+    role: str
+
+
+class Pong(Frame, frozen=True):
     """Yes."""
 
 
@@ -301,5 +203,8 @@ ToClient = (
     | Found
     | Changed
     | Deleted
+    | Roles
+    | RoleSaved
+    | RoleDeleted
     | Pong
 )

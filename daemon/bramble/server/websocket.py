@@ -7,7 +7,8 @@ from contextlib import suppress
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from bramble.server.codec import encode
-from bramble.server.frames import FRAME_LIMIT, Error, ToClient
+from bramble.server.frames import Error, ToClient
+from bramble.server.incoming import FRAME_LIMIT
 
 HEARTBEAT_SECONDS = 15.0
 GOODBYE_SECONDS = 2.0
