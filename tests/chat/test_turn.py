@@ -1,6 +1,7 @@
 """Turns of a conversation, with a real engine client and the fake engine behind it."""
 
 import asyncio
+import gc
 import secrets
 
 import msgspec
@@ -118,3 +119,17 @@ async def test_a_long_answer_is_on_disk_while_it_is_written(
     said.answer.stop()
     await said.answer.end()
     assert (await store.messages("me", said.conversation))[-1].text == said.answer.text
+
+
+async def test_a_message_whose_sender_left_is_refused_in_silence(daemon: Running) -> None:
+    unheard: list[dict[str, object]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, told: unheard.append(told))
+    chat = daemon.daemon.chat
+    chat.answers.refuse()
+    saying = asyncio.create_task(chat.say("somebody", "somebody", "r", None, "say 1"))
+    await asyncio.sleep(0)
+    saying.cancel()
+    await asyncio.wait([saying])
+    await chat.page("somebody", None, 1)  # the store has come to the message as well
+    gc.collect()
+    assert unheard == []

@@ -4,7 +4,8 @@ It refuses a second message while the first is being answered.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import logging
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import aclosing
 from functools import partial
 
@@ -23,6 +24,8 @@ from bramble.engine.client import Engine
 from bramble.engine.wire import Started
 from bramble.errors import BrambleError, PromptTooLong
 from bramble.scheduler import Request, Scheduler
+
+log = logging.getLogger("bramble.chat")
 
 WRITE_SECONDS = 2.0
 """A running answer is written to the store this often: what a power cut can cost."""
@@ -94,20 +97,19 @@ class Chat:
         if role is not None and conversation is None:
             await self.roles.find(owner, role)
         storing = partial(self._store.say, owner, conversation, ref, text, role)
-        # Whoever sent it may vanish meanwhile: what is stored gets its answer all the same.
-        return await asyncio.shield(self._say(owner, person, conversation, ref, storing))
+        return await _to_its_end(self._say(owner, person, conversation, ref, storing))
 
     async def edit(
         self, owner: str, person: str, ref: str, conversation: str, message: int, text: str
     ) -> Said:
         """Put another version beside a person's message and answer that; as `say`. Raises BadRequest, too."""
         storing = partial(self._store.edit, owner, conversation, message, ref, text)
-        return await asyncio.shield(self._say(owner, person, conversation, ref, storing))
+        return await _to_its_end(self._say(owner, person, conversation, ref, storing))
 
     async def regenerate(self, owner: str, person: str, conversation: str, message: int) -> Said:
         """Answer anew; the answer that was there stays beside it. Raises as `edit`."""
         storing = partial(self._store.regenerate, owner, conversation, message)
-        return await asyncio.shield(self._say(owner, person, conversation, None, storing))
+        return await _to_its_end(self._say(owner, person, conversation, None, storing))
 
     async def select(self, owner: str, conversation: str, message: int) -> None:
         """Show the branch that this message is in. Raises Answering, NotFound."""
@@ -263,6 +265,23 @@ class Chat:
             del self._running[conversation]
             reason = over.error.code if over.error else ""
             await self._store.write(answer.reply, answer.text, STATUS[over.reason], reason)
+
+
+async def _to_its_end(saying: Coroutine[None, None, Said]) -> Said:
+    """Whoever sent it may vanish meanwhile: what is stored gets its answer all the same."""
+    task = asyncio.create_task(saying)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        task.add_done_callback(_tell_nobody)
+        raise
+
+
+def _tell_nobody(task: asyncio.Task[Said]) -> None:
+    """How it ended concerns nobody any more; a mistake of ours does."""
+    error = None if task.cancelled() else task.exception()
+    if error is not None and not isinstance(error, BrambleError):
+        log.error("a message could not be taken", exc_info=error)
 
 
 async def _forget(_: Over) -> None:
