@@ -122,3 +122,13 @@ async def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     (tmp_path / "state").write_text("a file")
     with pytest.raises(CannotOpen, match="cannot be opened"):
         await Store(tmp_path / "state" / "store.sqlite").open()
+
+
+async def test_a_clock_that_is_set_back_changes_no_order(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = iter([3e9, 3e9, 3e9, 1e9, 1e9, 1e9, 2e9, 2e9, 2e9])
+    monkeypatch.setattr("bramble.chat.store.time.time", lambda: next(clock))
+    said = [(await store.say("me", None, ref, ref)).conversation for ref in "abc"]
+    assert [each.conversation for each in await store.page("me", None, 9)] == said[::-1]
+    assert [each.conversation for each in await store.page("me", said[1], 9)] == said[:1]

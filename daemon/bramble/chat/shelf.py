@@ -13,6 +13,8 @@ TRIGRAM = 3
 """The index knows nothing shorter; what is, like most Chinese words, is looked for in the texts themselves."""
 
 LISTED = "SELECT id, title, created, updated, nullif(role, '') FROM conversations"
+LATEST = "(SELECT coalesce(max(id), 0) FROM messages WHERE conversation = conversations.id)"
+"""What the list is ordered by: a board without a battery has a clock that jumps by years, numbers only grow."""
 
 
 def unknown() -> NotFound:
@@ -33,15 +35,14 @@ def check(database: sqlite3.Connection, owner: str, conversation: str) -> None:
 
 def page(database: sqlite3.Connection, owner: str, after: str | None, limit: int) -> list[Summary]:
     """The newest first, from behind conversation `after`. Raises NotFound where that is gone."""
-    if after is None:
-        statement = f"{LISTED} WHERE owner = ? ORDER BY updated DESC, id DESC LIMIT ?"
-        return [Summary(*row) for row in database.execute(statement, (owner, limit))]
-    last = summary(database, owner, after)
-    statement = f"""
-        {LISTED} WHERE owner = ? AND (updated, id) < (?, ?) ORDER BY updated DESC, id DESC LIMIT ?
-    """
-    values = (owner, last.updated, last.conversation, limit)
-    return [Summary(*row) for row in database.execute(statement, values)]
+    latest: float = float("inf")
+    if after is not None:
+        summary(database, owner, after)
+        (latest,) = database.execute(
+            f"SELECT {LATEST} FROM conversations WHERE id = ?", (after,)
+        ).fetchone()
+    statement = f"{LISTED} WHERE owner = ? AND {LATEST} < ? ORDER BY {LATEST} DESC, id LIMIT ?"
+    return [Summary(*row) for row in database.execute(statement, (owner, latest, limit))]
 
 
 def summary(database: sqlite3.Connection, owner: str, conversation: str) -> Summary:
