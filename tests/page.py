@@ -15,11 +15,15 @@ from tests.daemons import DEADLINE
 Frame = dict[str, Any]
 
 
-class Page:
-    """One connection. `frames` is everything that came in on it."""
+class Closed(AssertionError):
+    """The server closed the connection, or is gone."""
 
-    def __init__(self, socket: ClientWebSocketResponse) -> None:
-        self.socket = socket
+
+class Page:
+    """One connection. `frames` is everything that came in on it; it waits `patience` seconds for the next one."""
+
+    def __init__(self, socket: ClientWebSocketResponse, patience: float = DEADLINE) -> None:
+        self.socket, self.patience = socket, patience
         self.frames: list[Frame] = []
         self._refs = count(1)
 
@@ -29,9 +33,10 @@ class Page:
 
     async def receive(self) -> Frame:
         """The next frame, whatever it is."""
-        async with asyncio.timeout(DEADLINE):
+        async with asyncio.timeout(self.patience):
             message = await self.socket.receive()
-        assert message.type is WSMsgType.TEXT, message
+        if message.type is not WSMsgType.TEXT:
+            raise Closed(message)
         frame: Frame = json.loads(message.data)
         self.frames.append(frame)
         return frame
@@ -90,11 +95,13 @@ class Page:
 
 
 @asynccontextmanager
-async def page(http: ClientSession, url: str, me: str | None = None) -> AsyncGenerator[Page, None]:
+async def page(
+    http: ClientSession, url: str, me: str | None = None, patience: float = DEADLINE
+) -> AsyncGenerator[Page, None]:
     """A connection, greeted."""
     address = f"{url}/ws" + (f"?me={me}" if me else "")
     async with http.ws_connect(address, max_msg_size=0) as socket:
-        page = Page(socket)
+        page = Page(socket, patience)
         assert (await page.receive())["type"] == "hello"
         assert (await page.receive())["type"] == "state"
         yield page

@@ -1,0 +1,101 @@
+"""kill -9 of the engine while it answers."""
+
+import random
+import re
+import time
+
+from aiohttp import ClientSession
+
+from bramble.config import Config
+from tests.daemons import SOMEBODY, Live
+from tests.faults.fault import Fault, Tally, percentile
+from tests.faults.ground import engine_of, unplanned
+from tests.faults.people import question
+from tests.page import Page, page
+
+TOKENS = 96
+SETTINGS = ("chat.temperature=0", f"chat.max_tokens={TOKENS}")
+TIE = 0.2
+"""Nats between two tokens that count as equally likely: a prefix that is computed anew changes the last bits."""
+LOADED = re.compile(r"loaded in ([0-9.]+) s")
+PROMPT = "<|im_start|>system\n{}<|im_end|>\n<|im_start|>user\n{}<|im_end|>\n<|im_start|>assistant\n"
+
+
+class KillEngine(Fault):
+    """The engine is killed at a random moment of an answer.
+
+    The daemon lives on, its client sees a pause and no error, no piece is lost or doubled, and what follows is what the
+    model says after exactly that text: it equals a new completion of the same prefix at temperature 0, where the model
+    does not waver between two tokens. p95 of the pause: at most what that load took, and 2 s.
+    """
+
+    name, full, few, timed = "engine-kill", 200, 3, "pause"
+
+    async def inflict(self, tally: Tally, tries: int) -> None:
+        """One answer after the other, each with a death."""
+        with self.ground.daemon(*SETTINGS) as live:
+            async with ClientSession(headers=SOMEBODY) as http, page(http, live.url) as one:
+                wavering, beyond = 0, list[float]()
+                for number in range(tries):
+                    with tally.attempt():
+                        wavering += await _die(live, one, http, tally, beyond)
+                    if number % 20 == 19:
+                        self.ground.tell(f"{self.name}: {number + 1}, {tally.failures} failures")
+            tally.bound("p95 of the pause beyond the load", percentile(beyond, 0.95), 2, "s")
+            tally.figures.append(f"the model wavered at {wavering} seams")
+            for words in unplanned(live):
+                tally.problem(words)
+
+
+async def _die(
+    live: Live, one: Page, http: ClientSession, tally: Tally, beyond: list[float]
+) -> bool:
+    """One answer with a death in it. Returns whether the model wavered behind the seam."""
+    text = question()
+    await one.state(phase="ready")
+    said = await one.say(text)
+    await one.piece(random.randint(1, 12))
+    engine_of(live).kill()
+    died, pause, before = time.monotonic(), 0.0, None
+    while (frame := await one.receive())["type"] != "done":
+        assert frame["type"] != "error", frame
+        if frame["type"] == "paused":
+            before = one.text(said["answer"])
+        elif frame["type"] == "piece" and before is not None and not pause:
+            pause = time.monotonic() - died
+    assert before is not None, "the answer was over before the engine died"
+    assert live.process.poll() is None, "the daemon is gone"
+    pause = pause or time.monotonic() - died
+    tally.seconds.append(pause)
+    beyond.append(pause - float(LOADED.findall(live.log.read_text())[-1]))
+    after = one.text(said["answer"])
+    stored = (await one.open(said["conversation"]))["messages"][-1]["text"]
+    tally.lose(int(stored != after), "answers stored otherwise than they were shown")
+    return await _compare(http, live.url, text, before, after[len(before) :])
+
+
+async def _compare(http: ClientSession, url: str, text: str, before: str, rest: str) -> bool:
+    """Hold what followed the seam against a new completion. Returns whether they part at a near-tie."""
+    body = {
+        "prompt": PROMPT.format(Config().chat.system_prompt, text) + before,
+        "max_tokens": TOKENS,
+        "temperature": 0,
+        "logprobs": 10,
+    }
+    async with http.post(f"{url}/v1/completions", json=body) as response:
+        assert response.status == 200, await response.text()
+        (fresh,) = (await response.json())["choices"]
+    if fresh["text"].startswith(rest):
+        return False
+    told, at = fresh["logprobs"], 0
+    for token, top in zip(told["tokens"], told["top_logprobs"], strict=True):
+        if rest[at:].startswith(token):
+            at += len(token)
+            continue
+        other = [value for name, value in top.items() if rest[at:].startswith(name)]
+        gap = top[token] - max(other, default=-99.0)
+        assert gap < TIE, (
+            f"{gap:.2f} nats: {before[-40:]!r} goes on {rest!r}, not {fresh['text']!r}"
+        )
+        return True
+    raise AssertionError(f"{before[-40:]!r} goes on {rest!r}, but ends after {fresh['text']!r}")

@@ -1,0 +1,17 @@
+"""All faults by name."""
+
+from tests.faults.clock import JumpClock
+from tests.faults.daemon_kill import KillDaemon
+from tests.faults.engine_kill import KillEngine
+from tests.faults.engine_stop import StopEngine
+from tests.faults.fault import Fault
+from tests.faults.power_cut import CutPower
+from tests.faults.resume import Resume
+from tests.faults.sigterm import Terminate
+from tests.faults.soak import Soak
+
+FAULTS: dict[str, type[Fault]] = {
+    fault.name: fault
+    for fault in (KillEngine, StopEngine, Resume, KillDaemon, CutPower, JumpClock, Terminate, Soak)
+}
+"""In the order they are done."""
