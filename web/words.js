@@ -92,7 +92,7 @@ export function problem(error) {
 
 const TOO_LONG = new Set(["context_length_exceeded", "too_large"]);
 const TRANSLATED = new Set([
-  ...TOO_LONG, "answering", "busy", "recovering", "engine_lost", "internal", "interrupted", "model_unavailable", "stopping",
+  ...TOO_LONG, "answering", "busy", "disk_full", "recovering", "engine_lost", "internal", "interrupted", "model_unavailable", "stopping",
 ]);
 
 function hint(error, known) {

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from bramble.chat.store import CannotOpen, Store
+from bramble.chat.records import Status
+from bramble.chat.store import CannotOpen, DiskFull, Store
 from bramble.errors import NotFound
 
 
@@ -73,6 +74,7 @@ async def test_power_loss_keeps_what_was_acknowledged(file: Path) -> None:
     script = f"""
 import asyncio, os, signal
 from pathlib import Path
+from bramble.chat.records import Status
 from bramble.chat.store import Store
 async def main():
     store = Store(Path({str(file)!r}))
@@ -132,3 +134,22 @@ async def test_a_clock_that_is_set_back_changes_no_order(
     said = [(await store.say("me", None, ref, ref)).conversation for ref in "abc"]
     assert [each.conversation for each in await store.page("me", None, 9)] == said[::-1]
     assert [each.conversation for each in await store.page("me", said[1], 9)] == said[:1]
+
+
+async def test_a_full_disk_is_told_and_an_answer_is_stored_when_there_is_room(store: Store) -> None:
+    async def room_for(pages: int) -> None:
+        await store.read(lambda database: database.execute(f"PRAGMA max_page_count = {pages}"))
+
+    said = await store.say("me", None, "a", "Hello")
+    await room_for(1)
+    with pytest.raises(DiskFull):
+        await store.say("me", None, "b", "x" * 100_000)
+    texts: list[tuple[str, Status]] = [("y" * 50_000, "writing"), ("y" * 100_000, "whole")]
+    for text, status in texts:
+        with pytest.raises(DiskFull):
+            await store.write(said.reply, text, status)
+    assert (await store.messages("me", said.conversation))[-1].text == ""
+    await room_for(10_000)
+    last = (await store.messages("me", said.conversation))[-1]
+    assert (last.text, last.status) == ("y" * 100_000, "whole")
+    assert len(await store.page("me", None, 9)) == 1

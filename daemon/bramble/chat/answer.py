@@ -154,6 +154,9 @@ class Answer:
         over = self._outcome(pump)
         try:
             await settle(over)
+        except BrambleError as error:
+            log.error("an answer could not be stored: %s", error.message)
+            over = Over("error", over.n, over.done, error)
         except Exception:
             log.exception("an answer could not be stored")
             lost = Internal("The answer could not be stored.", "See the log.")

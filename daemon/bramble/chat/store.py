@@ -1,11 +1,16 @@
 """Conversations on disk: SQLite, one connection, one thread. Knows nothing of answers that are still running."""
 
 import asyncio
+import errno
+import logging
 import secrets
+import shutil
 import sqlite3
 import time
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -14,8 +19,16 @@ from bramble.chat.migrations import MIGRATIONS
 from bramble.chat.records import Hit, Message, Speaker, Status, Stored, Summary
 from bramble.errors import BadRequest, BrambleError
 
+log = logging.getLogger("bramble.chat")
+
 T = TypeVar("T")
 PRAGMAS = ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "secure_delete = ON")
+
+
+SPARE = 256 * 1024
+"""Bytes: where less is free, the disk counts as full; file systems keep something for themselves."""
+LATE_MOST = 64
+"""Replies that wait for room on the disk at most."""
 
 
 class CannotOpen(BrambleError):
@@ -24,23 +37,42 @@ class CannotOpen(BrambleError):
     code = "internal"
 
 
+class DiskFull(BrambleError):
+    """The disk takes nothing any more, so nothing was kept."""
+
+    code = "disk_full"
+
+    def __init__(self) -> None:
+        super().__init__("The disk is full, so this cannot be stored.", "Free some space on it.")
+
+
 class Store:
-    """Each method is one transaction, on disk before it returns; they run one after another in the store's thread."""
+    """Each method is one transaction, on disk before it returns; they run one after another in the store's thread.
+
+    What changes something raises DiskFull where the disk is; all of them do while the file waits to be opened for that.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._opened = False
+        self._late: deque[Callable[[], None]] = deque(maxlen=LATE_MOST)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="store")
 
     async def open(self) -> None:
-        """Make or migrate the file; what was being written when the daemon died is interrupted now."""
+        """Make or migrate the file; what was being written when the daemon died is interrupted now.
+
+        Where the disk is full that is done as soon as there is room. Raises CannotOpen.
+        """
         try:
-            await self._run(self._open)
+            await self._run(lambda: None)
+        except DiskFull:
+            log.error("%s cannot be opened before there is room on the disk.", self._path)
         except (OSError, sqlite3.Error) as error:
             raise CannotOpen(f"{self._path} cannot be opened: {error}.") from error
 
     async def close(self) -> None:
         """Finish what is queued, then close the file."""
-        await self._run(lambda: self._database.close())
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._close)
         self._thread.shutdown()
 
     async def find(self, owner: str, ref: str) -> Stored | None:
@@ -71,8 +103,14 @@ class Store:
         await self._run(lambda: self._select(owner, conversation, message))
 
     async def write(self, message: int, text: str, status: Status, reason: str = "") -> None:
-        """Replace what a reply says."""
-        await self._run(lambda: self._write(message, text, status, reason))
+        """Replace what a reply says. Raises DiskFull; its last words are then written as soon as there is room."""
+        writing = partial(self._write, message, text, status, reason)
+        try:
+            await self._run(writing)
+        except DiskFull:
+            if status != "writing":
+                self._late.append(writing)
+            raise
 
     async def messages(self, owner: str, conversation: str) -> list[Message]:
         """The branch of a conversation that is shown, oldest first. Raises NotFound."""
@@ -107,14 +145,58 @@ class Store:
         return await self._run(lambda: self._change(work))
 
     async def _run(self, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._do, work)
 
     # ── from here on in the store's thread ───────────────────────────────────────────────────────
+
+    def _do(self, work: Callable[[], T]) -> T:
+        try:
+            if not self._opened:
+                self._open()
+            self._catch_up()
+            return work()
+        except (OSError, sqlite3.Error) as error:
+            if self._is_full(error):
+                raise DiskFull from error
+            raise
+
+    def _catch_up(self) -> None:
+        """Write what there was no room for, if there is now."""
+        try:
+            while self._late:
+                self._late[0]()
+                self._late.popleft()
+        except sqlite3.Error as error:
+            if not self._is_full(error):
+                raise
+
+    def _is_full(self, error: OSError | sqlite3.Error) -> bool:
+        """SQLite says so itself, or fails otherwise where it finds no room for its log or its index of that."""
+        if isinstance(error, OSError):
+            return error.errno == errno.ENOSPC
+        kind = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        if kind in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN):
+            return shutil.disk_usage(self._path.parent).free < SPARE
+        return kind == sqlite3.SQLITE_FULL
+
+    def _close(self) -> None:
+        if self._opened:
+            self._catch_up()
+            self._opened = False
+            self._database.close()
 
     def _open(self) -> None:
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._path.touch(mode=0o600)  # SQLite gives its other files the same rights
         self._database = sqlite3.connect(self._path, timeout=5.0, isolation_level=None)
+        try:
+            self._prepare()
+        except BaseException:
+            self._database.close()
+            raise
+        self._opened = True
+
+    def _prepare(self) -> None:
         for pragma in PRAGMAS:
             self._database.execute(f"PRAGMA {pragma}")
         self._migrate()

@@ -6,7 +6,7 @@ It refuses a second message while the first is being answered.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from functools import partial
 
 import msgspec
@@ -18,7 +18,7 @@ from bramble.chat.history import Exchange, History, exchanges
 from bramble.chat.records import Hit, Message, Status, Stored, Summary
 from bramble.chat.roles import Manner, Roles, manner
 from bramble.chat.shelf import unknown
-from bramble.chat.store import Store
+from bramble.chat.store import DiskFull, Store
 from bramble.config import ChatSettings
 from bramble.engine.client import Engine
 from bramble.engine.wire import Started
@@ -255,7 +255,8 @@ class Chat:
             await asyncio.sleep(WRITE_SECONDS)
             if written < len(answer.pieces):
                 written = len(answer.pieces)
-                await self._store.write(answer.reply, answer.text, "writing")
+                with suppress(DiskFull):  # it may have room again in a moment, or at the end
+                    await self._store.write(answer.reply, answer.text, "writing")
 
     async def _settle(
         self, answer: Answer, conversation: str, behind: asyncio.Task[None], over: Over

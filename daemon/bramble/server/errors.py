@@ -10,6 +10,7 @@ from aiohttp.typedefs import Handler
 
 from bramble.chat.answer import Internal
 from bramble.chat.answers import Stopping
+from bramble.chat.store import DiskFull
 from bramble.errors import (
     BadRequest,
     BrambleError,
@@ -28,6 +29,7 @@ STATUS: tuple[tuple[type[BrambleError], int], ...] = (
     (ModelUnavailable, 503),
     (EngineLost, 503),
     (Stopping, 503),
+    (DiskFull, 507),
 )
 RETRY_SECONDS = 5.0
 """Retry-After of a 503 where nobody knows better."""
