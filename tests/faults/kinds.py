@@ -2,6 +2,7 @@
 
 from tests.faults.clock import JumpClock
 from tests.faults.daemon_kill import KillDaemon
+from tests.faults.disk_full import FullAtStart, FullDatabase, FullDownload
 from tests.faults.engine_kill import KillEngine
 from tests.faults.engine_stop import StopEngine
 from tests.faults.fault import Fault
@@ -12,6 +13,18 @@ from tests.faults.soak import Soak
 
 FAULTS: dict[str, type[Fault]] = {
     fault.name: fault
-    for fault in (KillEngine, StopEngine, Resume, KillDaemon, CutPower, JumpClock, Terminate, Soak)
+    for fault in (
+        KillEngine,
+        StopEngine,
+        Resume,
+        KillDaemon,
+        CutPower,
+        FullDatabase,
+        FullAtStart,
+        FullDownload,
+        JumpClock,
+        Terminate,
+        Soak,
+    )
 }
 """In the order they are done."""
