@@ -163,3 +163,26 @@ async def test_a_body_that_dribbles_into_a_route_that_reads_none_is_ended(
         reader, _ = await visitor.connect(body)
         assert await rest(reader) == b""
         visitor.leave()
+
+
+async def test_a_large_body_may_take_longer_as_long_as_it_comes(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bramble.server.guest.BODY_SECONDS", 0.3)
+    monkeypatch.setattr("bramble.server.guest.BODY_RATE", 1000)
+    monkeypatch.setattr("bramble.server.body.BODY_RATE", 1000)
+    head = b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9000\r\n\r\n"
+    async with start(["server.limits.idle=60"]) as daemon:
+        visitor = Visitor(daemon)
+        reader, writer = await visitor.connect(head)
+        for _ in range(9):
+            writer.write(b"[" * 1000)
+            await asyncio.sleep(0.1)  # three times the deadline, at ten times the rate
+        assert b" 400 " in await answer(reader)
+        reader, writer = await visitor.connect(head)
+        await asyncio.sleep(0.1)
+        writer.write(b"[" * 1000)
+        began = asyncio.get_running_loop().time()
+        assert await rest(reader) == b""
+        assert 0.9 < asyncio.get_running_loop().time() - began < 5
+        visitor.leave()

@@ -10,9 +10,9 @@ from aiohttp import web
 
 from bramble.config import LimitSettings
 
-BODY_SECONDS = 40.0
+BODY_SECONDS = 18.0
 BODY_RATE = 16_384
-"""A body may take so long, and a second more for so many bytes; whoever reads it says so in words before."""
+"""A body may take so long, and a second more for so many bytes that came; whoever reads it says so in words before."""
 
 _REFUSAL = (
     b"HTTP/1.1 %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n"
@@ -34,6 +34,7 @@ class Phase(Enum):
 
     IDLE = auto()
     HEAD = auto()
+    BODY = auto()
     ASKING = auto()
 
 
@@ -59,6 +60,7 @@ class Guest(asyncio.Protocol):
         self._phase = Phase.HEAD
         self._deadline: asyncio.TimerHandle | None = None
         self._heard = False
+        self._since, self._received = 0.0, 0
         self.address = ""
 
     # ── what the middleware tells ────────────────────────────────────────────────────────────────
@@ -69,8 +71,10 @@ class Guest(asyncio.Protocol):
         self._host.busy(self)
         self._disarm()
         if request.body_exists and not request.content.is_eof():
-            self._arm(BODY_SECONDS + (request.content_length or 0) / BODY_RATE)
-            request.content.on_eof(self._disarm)
+            self._phase, self._received = Phase.BODY, 0
+            self._since = asyncio.get_running_loop().time()
+            self._arm(BODY_SECONDS)
+            request.content.on_eof(self._has_asked)
 
     def is_answered(self) -> None:
         """Nothing is asked for any more."""
@@ -100,6 +104,8 @@ class Guest(asyncio.Protocol):
         self._heard = True
         if self._phase is Phase.IDLE:
             self._rest(Phase.HEAD, self._limits.head)
+        elif self._phase is Phase.BODY:
+            self._received += len(data)
         if self._inner is not None:
             self._inner.data_received(data)
 
@@ -132,13 +138,25 @@ class Guest(asyncio.Protocol):
         self._disarm()
         self._deadline = asyncio.get_running_loop().call_later(seconds, self._late)
 
+    def _body_seconds(self) -> float:
+        """How much longer the body may take at least, by what came of it."""
+        elapsed = asyncio.get_running_loop().time() - self._since
+        return BODY_SECONDS + self._received / BODY_RATE - elapsed
+
     def _disarm(self) -> None:
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
 
+    def _has_asked(self) -> None:
+        if self._phase is Phase.BODY:
+            self._phase = Phase.ASKING
+            self._disarm()
+
     def _late(self) -> None:
-        if self._phase is Phase.HEAD and self._heard and self._transport is not None:
+        if self._phase is Phase.BODY and (more := self._body_seconds()) > 0:
+            self._arm(more)
+        elif self._phase is Phase.HEAD and self._heard and self._transport is not None:
             self._transport.write(LATE)
             self._transport.close()  # tells what was written; who does not read it is ended by the kernel
             self._host.gone(self)
