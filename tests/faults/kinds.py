@@ -1,14 +1,17 @@
 """All faults by name."""
 
 from tests.faults.clock import JumpClock
+from tests.faults.crowd import Crowd
 from tests.faults.daemon_kill import KillDaemon
 from tests.faults.disk_full import FullAtStart, FullDatabase, FullDownload
 from tests.faults.engine_kill import KillEngine
 from tests.faults.engine_stop import StopEngine
 from tests.faults.fault import Fault
+from tests.faults.idle_sockets import IdleSockets
 from tests.faults.power_cut import CutPower
 from tests.faults.resume import Resume
 from tests.faults.sigterm import Terminate
+from tests.faults.slow_loris import SlowLoris
 from tests.faults.soak import Soak
 
 FAULTS: dict[str, type[Fault]] = {
@@ -24,6 +27,9 @@ FAULTS: dict[str, type[Fault]] = {
         FullDownload,
         JumpClock,
         Terminate,
+        Crowd,
+        SlowLoris,
+        IdleSockets,
         Soak,
     )
 }
