@@ -8,6 +8,7 @@ from tests.faults.engine_kill import KillEngine
 from tests.faults.engine_stop import StopEngine
 from tests.faults.fault import Fault
 from tests.faults.idle_sockets import IdleSockets
+from tests.faults.link import PullCable
 from tests.faults.power_cut import CutPower
 from tests.faults.resume import Resume
 from tests.faults.sigterm import Terminate
@@ -29,6 +30,7 @@ FAULTS: dict[str, type[Fault]] = {
         Terminate,
         Crowd,
         SlowLoris,
+        PullCable,
         IdleSockets,
         Soak,
     )
