@@ -20,7 +20,7 @@ LISTENING = "0A"
 
 
 class PullCable(Fault):
-    """A page that idles, one that is being answered, a kept connection and a stream lose their network, one of their own.
+    """A page that idles, one that is answered, a kept connection and a stream lose their network, one of their own.
 
     45 s later the daemon has no socket of theirs. p95: until the last one is gone.
     """
