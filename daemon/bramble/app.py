@@ -12,6 +12,8 @@ from pathlib import Path
 from aiohttp import web
 
 from bramble import affinity, systemd
+from bramble.access.buckets import Buckets
+from bramble.access.keeper import Keeper
 from bramble.board.files import MACHINE
 from bramble.board.watch import Watch
 from bramble.budget import Budget
@@ -33,6 +35,7 @@ from bramble.server.listen import listen, with_deadline
 from bramble.server.metrics import Metrics
 from bramble.server.status import Status
 from bramble.survey import alternatives, tuning_file
+from bramble.tls import certificate
 
 log = logging.getLogger("bramble")
 
@@ -40,6 +43,7 @@ DATABASE = "bramble.sqlite"
 HTTP_SECONDS = 1.0
 ENGINE_SECONDS = 1.0
 """How long connections and the engine may take to end: after server.drain, a stop still stays under 10 s."""
+LOOK_SECONDS = 5.0
 OTHER_FILES = 256
 """Files, sockets and pipes that are open beside connections."""
 
@@ -76,11 +80,15 @@ class Daemon:
         self.watch.watch(guards.carry_out)
         self._idle = Idle(self.engine, self.scheduler, config.engine.idle_unload)
         self.engine.watch(self._fit)
-        self.chat = Chat(config.chat, self.store, self.engine, self.scheduler)
+        per_minute = config.server.rates.answers
+        pace = Buckets(per_minute, 60 / per_minute)
+        self.chat = Chat(config.chat, self.store, self.engine, self.scheduler, pace)
+        self.tls = certificate(config.server.tls)
+        self.keeper = Keeper(config.state_dir)
         self.status = Status(self.engine, self.scheduler, self.watch, config.engine)
         metrics = Metrics(self.engine, self.scheduler, self.watch)
         self._http = web.AppRunner(
-            application(config, self.chat, self.status, self.embedder, metrics),
+            application(config, self.chat, self.status, self.embedder, metrics, self.keeper),
             access_log=None,
             handler_cancellation=True,  # a client that leaves cancels what it asked for
             shutdown_timeout=HTTP_SECONDS,
@@ -97,7 +105,8 @@ class Daemon:
         await self._http.setup()
         assert self._http.server is not None  # `setup` made it
         self._door = Door(self._limits, self._http.server)
-        await self._door.open(self._listeners)
+        await self._door.open(self._listeners, self.tls.context if self.tls else None)
+        self._looking = asyncio.create_task(self._look_around())
         self._watchdog = asyncio.create_task(systemd.feed_watchdog(self.status.is_moving))
         self.status.watch(self._tell_systemd)
         self._tell_systemd()
@@ -108,6 +117,7 @@ class Daemon:
         log.info("stopping; running answers may take %g s", self._drain)
         systemd.notify("STOPPING=1")
         self._watchdog.cancel()
+        self._looking.cancel()
         self._door.close()
         await self.chat.drain(self._drain)
         await self._http.cleanup()
@@ -116,9 +126,25 @@ class Daemon:
         self._idle.stop()
         await self.engine.stop(ENGINE_SECONDS)
         await self.watch.stop()
+        await asyncio.to_thread(self.keeper.close)
         await self.store.close()
         if self._cores:
             affinity.keep_to(self._cores)
+
+    async def _look_around(self) -> None:
+        """What was changed by `bramble` in another process."""
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            self.keeper.look()
+            self._renew()
+
+    def _renew(self) -> None:
+        """Certificates are replaced while Bramble runs, every few months."""
+        try:
+            if self.tls is not None and self.tls.refresh():
+                log.info("the new certificate is used from now on")
+        except OSError as error:
+            log.error("the new certificate cannot be used (%s); the old one is", error)
 
     def _processes(self) -> tuple[int, ...]:
         """The ids of all that are Bramble but the engine."""
@@ -149,7 +175,11 @@ async def serve(config: Config, model: Path) -> int:
     listeners = _listeners(config)
     daemon = Daemon(config, engine_spec(config, model), listeners)
     await daemon.start()
-    print(f"Bramble is at {_addresses(config.server.host, listeners[0])}", flush=True)
+    scheme = "https" if daemon.tls else "http"
+    print(f"Bramble is at {_addresses(scheme, config.server.host, listeners[0])}", flush=True)
+    if code := await daemon.keeper.setup_code():
+        log.warning("no admin password is set yet; the setup code is %s", code)
+        print(f"To set the admin password, open it and give the setup code {code}", flush=True)
     await leave.wait()
     await daemon.stop()
     return 0
@@ -206,12 +236,12 @@ def _listeners(config: Config) -> list[socket.socket]:
     return passed or [listen(config.server.host, config.server.port)]
 
 
-def _addresses(host: str, listener: socket.socket) -> str:
+def _addresses(scheme: str, host: str, listener: socket.socket) -> str:
     port = listener.getsockname()[1]
     if host != "*":
-        return f"http://{f'[{host}]' if ':' in host else host}:{port}/"
+        return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}/"
     name = socket.gethostname().partition(".")[0]
-    return f"http://127.0.0.1:{port}/ (and http://{name}.local:{port}/ on your network)"
+    return f"{scheme}://127.0.0.1:{port}/ (and {scheme}://{name}.local:{port}/ on your network)"
 
 
 def _allow_files(connections: int) -> None:

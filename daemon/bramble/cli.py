@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bramble import __version__
+from bramble.cli_access import add_commands
 from bramble.errors import BrambleError, ConfigError, NotFound
 
 EX_CONFIG = 78
@@ -53,6 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     doctor.add_argument("--json", action="store_true", help="say it to a program")
     doctor.add_argument("--root", type=Path, default=Path("/"), help=argparse.SUPPRESS)
     doctor.set_defaults(run=_doctor)
+    add_commands(add, settings)
     models = add("models", help="show, fetch or remove models")
     add = models.add_subparsers(metavar="action", required=True).add_parser
     add("list", parents=settings, help="show them").set_defaults(run=_list)

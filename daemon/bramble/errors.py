@@ -58,6 +58,12 @@ class Busy(BrambleError):
         self.retry_after = retry_after
 
 
+class TooMany(Busy):
+    """Somebody asks more often than one may; others are not affected."""
+
+    code = "rate_limited"
+
+
 class ModelUnavailable(BrambleError):
     """No model can answer now and waiting would not help; the message says why."""
 

@@ -11,6 +11,7 @@ from functools import partial
 
 import msgspec
 
+from bramble.access.buckets import Buckets
 from bramble.chat.answer import Answer, Events, Over
 from bramble.chat.answers import Answers
 from bramble.chat.devices import Change, Devices
@@ -22,7 +23,7 @@ from bramble.chat.store import DiskFull, Store
 from bramble.config import ChatSettings
 from bramble.engine.client import Engine
 from bramble.engine.wire import Started
-from bramble.errors import BrambleError, PromptTooLong
+from bramble.errors import BrambleError, PromptTooLong, TooMany
 from bramble.scheduler import Request, Scheduler
 
 log = logging.getLogger("bramble.chat")
@@ -62,12 +63,20 @@ class Opened(msgspec.Struct, frozen=True):
 
 
 class Chat:
-    """The way in for everybody who wants an answer: into a stored conversation (`say`) or without (`complete`)."""
+    """The way in for everybody who wants an answer: into a stored conversation (`say`) or without (`complete`).
+
+    `pace` is how often a person may.
+    """
 
     def __init__(
-        self, settings: ChatSettings, store: Store, engine: Engine, scheduler: Scheduler
+        self,
+        settings: ChatSettings,
+        store: Store,
+        engine: Engine,
+        scheduler: Scheduler,
+        pace: Buckets,
     ) -> None:
-        self._settings = settings
+        self._settings, self._pace = settings, pace
         self._store, self._engine, self._scheduler = store, engine, scheduler
         self._running: dict[str, Answer] = {}
         self._changing = asyncio.Lock()
@@ -76,7 +85,8 @@ class Chat:
         self.roles = Roles(store, self.devices)
 
     def complete(self, person: str, request: Request) -> Answer:
-        """Answer a conversation that somebody else keeps. Raises Stopping; the answer tells everything else."""
+        """Answer a conversation that somebody else keeps. Raises Stopping, TooMany; the answer tells all else."""
+        self._check_pace(person)
         answer = Answer()
         self.answers.begin(answer, self._scheduler.submit(person, request), _forget, keep=False)
         return answer
@@ -92,7 +102,7 @@ class Chat:
     ) -> Said:
         """Take a person's message; on disk before it returns. A `ref` that was said before is not said again.
 
-        None starts a conversation, in which `role` answers. Raises Answering, NotFound, Stopping.
+        None starts a conversation, in which `role` answers. Raises Answering, NotFound, Stopping, TooMany.
         """
         if role is not None and conversation is None:
             await self.roles.find(owner, role)
@@ -206,6 +216,7 @@ class Chat:
             self.answers.check()
             self._engine.typing(person, ())
             self._check_quiet(owner, conversation)
+            self._check_pace(person)
             stored = await storing()
             answer = await self._begin(owner, person, stored)
         self.devices.tell(owner, Change(stored.conversation, messages=True, answer=answer.id))
@@ -216,6 +227,10 @@ class Chat:
             if self._running[conversation].owner != owner:
                 raise unknown()
             raise Answering("This conversation is being answered.", "Wait, or stop the answer.")
+
+    def _check_pace(self, person: str) -> None:
+        if wait := self._pace.take(person):
+            raise TooMany("You ask more often than one may.", wait)
 
     async def _begin(self, owner: str, person: str, stored: Stored) -> Answer:
         *past, question, _ = await self._store.messages(owner, stored.conversation)

@@ -11,8 +11,10 @@ from bramble.config.schema import (
     LimitSettings,
     Network,
     QueueSettings,
+    RateSettings,
     ServerSettings,
     ThreadCounts,
+    TlsSettings,
     thread_counts,
 )
 
@@ -25,8 +27,10 @@ __all__ = [
     "LimitSettings",
     "Network",
     "QueueSettings",
+    "RateSettings",
     "ServerSettings",
     "ThreadCounts",
+    "TlsSettings",
     "default_file",
     "example",
     "load",

@@ -69,6 +69,28 @@ class LimitSettings(Struct, frozen=True):
     ] = 75.0
 
 
+class RateSettings(Struct, frozen=True):
+    """How often anybody may ask. Who asks more often is told when to come back; others notice nothing."""
+
+    requests: Annotated[
+        int,
+        Meta(ge=10, le=1_000_000, description="Requests of one address in a minute."),
+    ] = 6000
+    answers: Annotated[
+        int,
+        Meta(ge=1, le=100_000, description="Answers that one person may begin in a minute."),
+    ] = 600
+
+
+class TlsSettings(Struct, frozen=True):
+    """A certificate for https; without one Bramble speaks plain http. `bramble tls` makes one."""
+
+    certificate: Annotated[
+        str, Meta(description="PEM file of the certificate and what it is signed by.")
+    ] = ""
+    key: Annotated[str, Meta(description="PEM file of its key.")] = ""
+
+
 class ServerSettings(Struct, frozen=True):
     """Where Bramble listens and who may speak to it."""
 
@@ -87,11 +109,27 @@ class ServerSettings(Struct, frozen=True):
         tuple[Network, ...],
         Meta(description="Networks whose devices may connect; everyone else is turned away."),
     ] = HOME_NETWORKS
+    access: Annotated[
+        Literal["open", "private"],
+        Meta(
+            description="open lets every device of these networks chat; private wants everybody to sign in. To change"
+            " the appliance needs the admin password in both."
+        ),
+    ] = "open"
+    trusted_proxies: Annotated[
+        tuple[Network, ...],
+        Meta(
+            description="Addresses of proxies in front of Bramble, believed when they say who is asking"
+            " (X-Forwarded-For, X-Forwarded-Proto)."
+        ),
+    ] = ()
     drain: Annotated[
         float,
         Meta(ge=0, le=60, description="Seconds that running answers may go on when Bramble stops."),
     ] = 5.0
     limits: LimitSettings = LimitSettings()
+    rates: RateSettings = RateSettings()
+    tls: TlsSettings = TlsSettings()
 
 
 class ThreadCounts(Struct, frozen=True):

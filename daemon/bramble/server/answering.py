@@ -12,9 +12,9 @@ from bramble.engine.client import Paused
 from bramble.engine.wire import Done, Ready, Started
 from bramble.errors import BrambleError, ModelUnavailable
 from bramble.scheduler import Request
-from bramble.server.access import peer
 from bramble.server.choices import Choices
 from bramble.server.errors import json_response
+from bramble.server.owner import person
 from bramble.server.replies import Reply, Said, usage
 from bramble.server.status import Status
 
@@ -43,7 +43,7 @@ class Answering:
         stream: bool,
     ) -> web.StreamResponse:
         """All choices for all prompts, in the shape of `reply`. Raises what has a status code of its own."""
-        choices = Choices(partial(self._begin, f"ip:{peer(request)}"), prompts)
+        choices = Choices(partial(self._begin, person(request)), prompts)
         told = _Told(sum(map(len, prompts)), len(prompts[0]))
         try:
             async with aclosing(choices.follow()) as updates:

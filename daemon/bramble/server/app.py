@@ -2,6 +2,7 @@
 
 from aiohttp import web
 
+from bramble.access.keeper import Keeper
 from bramble.chat.turn import Chat
 from bramble.config import Config
 from bramble.engine.embedder import Embedder
@@ -14,6 +15,8 @@ from bramble.server.exports import Exports
 from bramble.server.metrics import Metrics
 from bramble.server.openai import OpenAI
 from bramble.server.pages import Pages, folder
+from bramble.server.proxies import Proxies
+from bramble.server.session import SessionRoom
 from bramble.server.socket import Sockets
 from bramble.server.status import Status
 
@@ -27,17 +30,33 @@ HEADERS = {
         "frame-ancestors 'none'"
     ),
     "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
     "Server": "Bramble",
 }
 
 
 def application(
-    config: Config, chat: Chat, status: Status, embedder: Embedder | None, metrics: Metrics
+    config: Config,
+    chat: Chat,
+    status: Status,
+    embedder: Embedder | None,
+    metrics: Metrics,
+    keeper: Keeper,
 ) -> web.Application:
     """Every route that there is. Raises PageMissing."""
+    server = config.server
     app = web.Application(
-        middlewares=[attended, shaped, Access(config.server).guard], client_max_size=BODY_LIMIT
+        middlewares=[
+            attended,
+            Proxies(server.trusted_proxies).look_behind,
+            shaped,
+            Access(server, keeper).guard,
+        ],
+        client_max_size=BODY_LIMIT,
     )
     app.on_response_prepare.append(_add_headers)
     answering = Answering(chat, status, config.chat.max_tokens)
@@ -45,7 +64,8 @@ def application(
     app.router.add_get("/readyz", status.ready)
     for room in (
         Pages(folder()),
-        Sockets(chat, status),
+        Sockets(chat, status, keeper),
+        SessionRoom(keeper, server.access),
         Exports(chat),
         OpenAI(answering, (embedder.name,) if embedder else ()),
         EmbeddingsRoom(embedder),

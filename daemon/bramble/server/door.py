@@ -7,6 +7,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from socket import socket
+from ssl import SSLContext
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
@@ -31,11 +32,18 @@ class Door:
         self.count = 0
         """Connections that are open."""
 
-    async def open(self, listeners: Sequence[socket]) -> None:
-        """Let in who comes to these sockets."""
+    async def open(self, listeners: Sequence[socket], encryption: SSLContext | None = None) -> None:
+        """Let in who comes to these sockets, and encrypts where that is asked for."""
         loop = asyncio.get_running_loop()
+        deadline = self._limits.head if encryption else None
         for listener in listeners:
-            server = await loop.create_server(self._guest, sock=listener, backlog=BACKLOG)
+            server = await loop.create_server(
+                self._guest,
+                sock=listener,
+                backlog=BACKLOG,
+                ssl=encryption,
+                ssl_handshake_timeout=deadline,
+            )
             self._servers.append(server)
 
     def close(self) -> None:

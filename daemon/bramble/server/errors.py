@@ -8,6 +8,7 @@ import msgspec
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from bramble.access.identity import WrongPassword
 from bramble.chat.answer import Internal
 from bramble.chat.answers import Stopping
 from bramble.chat.store import DiskFull
@@ -18,13 +19,16 @@ from bramble.errors import (
     EngineLost,
     ModelUnavailable,
     NotFound,
+    TooMany,
 )
 
 log = logging.getLogger("bramble.server")
 
 STATUS: tuple[tuple[type[BrambleError], int], ...] = (
     (BadRequest, 400),
+    (WrongPassword, 401),
     (NotFound, 404),
+    (TooMany, 429),
     (Busy, 503),
     (ModelUnavailable, 503),
     (EngineLost, 503),
@@ -33,7 +37,9 @@ STATUS: tuple[tuple[type[BrambleError], int], ...] = (
 )
 RETRY_SECONDS = 5.0
 """Retry-After of a 503 where nobody knows better."""
-TURNED_AWAY = {403, 408, 421, 503}
+CHALLENGE = 'Bearer realm="Bramble"'
+"""Basic is taken as well, but named it would have browsers ask for a password in a window of their own."""
+TURNED_AWAY = {401, 403, 408, 421, 429, 503}
 """What is worth a line in the log: whoever looks after the machine can do something about it."""
 
 
@@ -105,9 +111,11 @@ def _answer(request: web.Request, error: BrambleError) -> web.Response:
     if status in TURNED_AWAY:
         log.info("%d for %s %s: %s", status, request.remote, request.path, error.message)
     response = json_response(_body(request, error), status)
-    if status == 503:
+    if status in (429, 503):
         seconds = error.retry_after if isinstance(error, Busy) else RETRY_SECONDS
         response.headers["Retry-After"] = str(math.ceil(seconds))
+    if status == 401:
+        response.headers["WWW-Authenticate"] = CHALLENGE
     return response
 
 

@@ -1,0 +1,1 @@
+"""Who is who: passwords, accounts, API keys, sessions, and how often anybody may try. It knows no HTTP."""
