@@ -13,7 +13,7 @@ from aiohttp import ClientSession
 
 from bramble.app import Daemon, engine_spec
 from bramble.board.files import MACHINE
-from bramble.config import load
+from bramble.config import Sources, load
 from bramble.engine.client import EngineSpec, Phase
 from bramble.server.listen import listen
 
@@ -46,11 +46,12 @@ async def running(
     root: Path = MACHINE,
 ) -> AsyncGenerator[Running, None]:
     """A daemon with `NAME=VALUE` settings and a fake engine with these options, on the board below `root`."""
-    config = load(None, ["log_level=debug", f"state_dir={state_dir}", *settings])
+    options = ("log_level=debug", "engine.model=starter", f"state_dir={state_dir}", *settings)
+    config = load(None, options)
     spec = engine_spec(config, Path("fake.gguf"))
     spec = EngineSpec(spec.load, spec.spin, (sys.executable, str(FAKE_ENGINE), *engine))
     with listen("127.0.0.1", 0) as listener:
-        daemon = Daemon(config, spec, [listener], root)
+        daemon = Daemon(config, spec, [listener], root, Sources(None, options))
         await daemon.start()
         try:
             async with ClientSession(headers=SOMEBODY) as http:

@@ -9,6 +9,7 @@ import socket
 from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
 from aiohttp import web
 
 from bramble import affinity, systemd
@@ -19,27 +20,38 @@ from bramble.board.watch import Watch
 from bramble.budget import Budget
 from bramble.chat.store import Store
 from bramble.chat.turn import Chat
-from bramble.config import Config, thread_counts
+from bramble.config import Config, Sources, thread_counts
 from bramble.engine.client import Engine, EngineSpec, EngineState
 from bramble.engine.embedder import Embedder
 from bramble.engine.wire import Load, LoadEmbedding
 from bramble.errors import ModelUnavailable, NotFound
 from bramble.guards import Guards
 from bramble.idle import Idle
+from bramble.journal import Journal
 from bramble.models.catalogue import catalogue
+from bramble.models.choice import chosen
+from bramble.models.fetches import Fetches
 from bramble.models.library import resolve
 from bramble.scheduler import Scheduler
-from bramble.server.app import application
+from bramble.server.admin.machine import MachineRoom
+from bramble.server.admin.models import ModelsRoom
+from bramble.server.admin.people import PeopleRoom
+from bramble.server.admin.settings import SettingsRoom
+from bramble.server.admin.state import StateRoom
+from bramble.server.app import Room, application
 from bramble.server.door import Door
 from bramble.server.listen import listen, with_deadline
 from bramble.server.metrics import Metrics
 from bramble.server.status import Status
 from bramble.survey import alternatives, tuning_file
+from bramble.swap import Swapper
+from bramble.takeover import Takeover
 from bramble.tls import certificate
 
 log = logging.getLogger("bramble")
 
 DATABASE = "bramble.sqlite"
+NO_SOURCES = Sources()
 HTTP_SECONDS = 1.0
 ENGINE_SECONDS = 1.0
 """How long connections and the engine may take to end: after server.drain, a stop still stays under 10 s."""
@@ -62,10 +74,13 @@ class Daemon:
         spec: EngineSpec,
         listeners: Sequence[socket.socket],
         root: Path = MACHINE,
+        sources: Sources = NO_SOURCES,
     ) -> None:
+        self._config, self._sources = config, sources
+        self.journal = Journal()
         self.store = Store(config.state_dir / DATABASE)
         self.embedder = embedder(config)
-        budget = Budget(config.guard, processes=self._processes, root=root)
+        budget = Budget(config.guard, processes=self._all_processes, root=root)
         self.engine = Engine(spec, budget)
         self.scheduler = Scheduler(
             self.engine,
@@ -78,6 +93,17 @@ class Daemon:
         guards = Guards(self.engine, self.scheduler, budget, self._processes)
         self.watch = Watch(config.guard, cores=cores, needs=guards.needs, root=root)
         self.watch.watch(guards.carry_out)
+        self.fetches = Fetches(config)
+        self.swapper = Swapper(
+            config,
+            self.engine,
+            self.scheduler,
+            budget,
+            lambda name: _like(
+                spec, engine_spec(config, resolve(name, config.models_dir), name), self._cores
+            ),
+        )
+        self.takeover = Takeover(config, self.fetches, self.swapper)
         self._idle = Idle(self.engine, self.scheduler, config.engine.idle_unload)
         self.engine.watch(self._fit)
         per_minute = config.server.rates.answers
@@ -85,10 +111,20 @@ class Daemon:
         self.chat = Chat(config.chat, self.store, self.engine, self.scheduler, pace)
         self.tls = certificate(config.server.tls)
         self.keeper = Keeper(config.state_dir)
-        self.status = Status(self.engine, self.scheduler, self.watch, config.engine)
+        self.status = Status(
+            self.engine, self.scheduler, self.watch, config.engine, self.takeover, self.swapper
+        )
         metrics = Metrics(self.engine, self.scheduler, self.watch)
         self._http = web.AppRunner(
-            application(config, self.chat, self.status, self.embedder, metrics, self.keeper),
+            application(
+                config,
+                self.chat,
+                self.status,
+                self.embedder,
+                metrics,
+                self.keeper,
+                self._admin_rooms(),
+            ),
             access_log=None,
             handler_cancellation=True,  # a client that leaves cancels what it asked for
             shutdown_timeout=HTTP_SECONDS,
@@ -99,6 +135,7 @@ class Daemon:
 
     async def start(self) -> None:
         """Returns when the page can be opened; the model loads meanwhile. Raises CannotOpen."""
+        logging.getLogger().addHandler(self.journal)
         await self.store.open()
         self.watch.start()
         await self.engine.start()
@@ -110,6 +147,7 @@ class Daemon:
         self._watchdog = asyncio.create_task(systemd.feed_watchdog(self.status.is_moving))
         self.status.watch(self._tell_systemd)
         self._tell_systemd()
+        self.takeover.start()
         systemd.notify("READY=1")
 
     async def stop(self) -> None:
@@ -119,6 +157,8 @@ class Daemon:
         self._watchdog.cancel()
         self._looking.cancel()
         self._door.close()
+        await self.takeover.stop()
+        await self.fetches.close()
         await self.chat.drain(self._drain)
         await self._http.cleanup()
         if self.embedder is not None:
@@ -130,6 +170,24 @@ class Daemon:
         await self.store.close()
         if self._cores:
             affinity.keep_to(self._cores)
+        logging.getLogger().removeHandler(self.journal)
+
+    def _admin_rooms(self) -> tuple[Room, ...]:
+        config = self._config
+        power = config.server.power
+        return (
+            StateRoom(config, self.status, self.engine, self.watch, self.swapper),
+            ModelsRoom(config, self.fetches, self.swapper),
+            PeopleRoom(self.keeper),
+            SettingsRoom(config, self._sources, self._apply),
+            MachineRoom(self.engine, self.scheduler, self.journal, power=power),
+        )
+
+    def _apply(self, config: Config) -> None:
+        """What counts at once of changed settings: those of `config.page.LIVE`."""
+        self.chat.settings = config.chat
+        self.scheduler.bound(waiting=config.queue.waiting, per_person=config.queue.per_person)
+        logging.getLogger().setLevel(config.log_level.upper())
 
     async def _look_around(self) -> None:
         """What was changed by `bramble` in another process."""
@@ -151,6 +209,10 @@ class Daemon:
         embedding = self.embedder.pid if self.embedder is not None else None
         return (os.getpid(), *((embedding,) if embedding else ()))
 
+    def _all_processes(self) -> tuple[int, ...]:
+        """Those, and the engines: one that is loaded beside another has what that leaves."""
+        return (*self._processes(), *self.engine.pids)
+
     def _fit(self, state: EngineState) -> None:
         """The engine may have room for fewer answers at once than the settings ask for, and decodes on some cores."""
         if state.model is not None:
@@ -162,7 +224,7 @@ class Daemon:
         systemd.notify(f"STATUS={self.status.sentence()}")
 
 
-async def serve(config: Config, model: Path) -> int:
+async def serve(config: Config, model: Path, sources: Sources) -> int:
     """Run Bramble with this model until SIGTERM or SIGINT; returns the exit status.
 
     Raises CannotListen, CannotOpen.
@@ -173,7 +235,8 @@ async def serve(config: Config, model: Path) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, leave.set)
     listeners = _listeners(config)
-    daemon = Daemon(config, engine_spec(config, model), listeners)
+    spec = engine_spec(config, model, chosen(config))
+    daemon = Daemon(config, spec, listeners, sources=sources)
     await daemon.start()
     scheme = "https" if daemon.tls else "http"
     print(f"Bramble is at {_addresses(scheme, config.server.host, listeners[0])}", flush=True)
@@ -185,8 +248,8 @@ async def serve(config: Config, model: Path) -> int:
     return 0
 
 
-def engine_spec(config: Config, model: Path) -> EngineSpec:
-    """How the engine is started."""
+def engine_spec(config: Config, model: Path, name: str = "") -> EngineSpec:
+    """How the engine is started with this file; `name` is what it is called in `bramble models list`."""
     engine = config.engine
     known = catalogue(config.models_dir)
     threads = thread_counts(engine.threads)
@@ -203,10 +266,16 @@ def engine_spec(config: Config, model: Path) -> EngineSpec:
         draft=engine.draft,
         aside=engine.aside << 20,
         nice=engine.nice,
-        name=known[engine.model].title if engine.model in known else "",
+        name=known[name].title if name in known else "",
         alternatives=alternatives(),
     )
     return EngineSpec(load, engine.spin)
+
+
+def _like(first: EngineSpec, spec: EngineSpec, cores: tuple[int, ...]) -> EngineSpec:
+    """Started as the first engine was, and on all the cores of then: this process keeps to fewer by now."""
+    load = msgspec.structs.replace(spec.load, cores=cores)
+    return msgspec.structs.replace(first, load=load)
 
 
 def embedder(config: Config) -> Embedder | None:

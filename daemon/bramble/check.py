@@ -13,6 +13,7 @@ from bramble.config import Config, ThreadCounts
 from bramble.engine.survey import Check, Plan
 from bramble.engine.wire import Load
 from bramble.errors import ModelUnavailable, NotFound
+from bramble.models.choice import chosen
 from bramble.models.library import resolve
 from bramble.survey import alternatives, run
 
@@ -97,7 +98,7 @@ def _rows(config: Config, file: Path | None) -> Iterator[tuple[str, str]]:
     server, engine, queue = config.server, config.engine, config.queue
     address = "every address of this machine" if server.host == "*" else server.host
     yield "settings", str(file) if file else "no file, all defaults"
-    yield "model", _file(config.engine.model, config)
+    yield "model", _file(chosen(config), config)
     yield "memory", f"{_gigabytes(psutil.virtual_memory().available)} available"
     yield "address", f"{address}, port {server.port or 'any'}"
     yield "open to", ", ".join(map(str, server.allow)) or "nobody"

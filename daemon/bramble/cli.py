@@ -149,28 +149,30 @@ def _settings() -> argparse.ArgumentParser:
 def _serve(options: argparse.Namespace) -> int:
     import asyncio
 
-    from bramble.config import load
+    from bramble.config import Sources, load
+    from bramble.models.choice import chosen
     from bramble.models.library import resolve
 
     config = load(options.config, options.set)
-    model = resolve(config.engine.model, config.models_dir)
+    model = resolve(chosen(config), config.models_dir)
 
     from bramble.app import serve  # only now: a mistake above is told without waiting for it
 
-    return asyncio.run(serve(config, model))
+    return asyncio.run(serve(config, model, Sources(options.config, tuple(options.set))))
 
 
 def _check(options: argparse.Namespace) -> int:
     from bramble.check import explain, explain_plan
     from bramble.config import default_file, load
+    from bramble.models.choice import chosen
     from bramble.models.library import resolve
 
     config = load(options.config, options.set)
     if options.model or options.memory:
-        explain_plan(config, options.model or config.engine.model, options.memory or 0)
+        explain_plan(config, options.model or chosen(config), options.memory or 0)
         return 0
     explain(config, options.config or default_file())
-    resolve(config.engine.model, config.models_dir)
+    resolve(chosen(config), config.models_dir)
     print("\nNothing is wrong: `bramble serve` with the same options would start like this.")
     return 0
 
@@ -178,11 +180,12 @@ def _check(options: argparse.Namespace) -> int:
 def _bench(options: argparse.Namespace) -> int:
     from bramble.bench import command
     from bramble.config import load
+    from bramble.models.choice import chosen
 
     config = load(options.config, options.set)
     command(
         config,
-        options.model or config.engine.model,
+        options.model or chosen(config),
         prompt=options.prompt,
         generate=options.generate,
         repetitions=options.repetitions,

@@ -41,7 +41,7 @@ class Guards:
         return Needs(
             owed=self._owed if self._put_away else 0,
             answering=self._scheduler.running,
-            processes=(*self._processes(), *((pid,) if pid else ())),
+            processes=(*self._processes(), *self._engine.pids),
         )
 
     def carry_out(self, change: Change) -> None:

@@ -65,6 +65,7 @@ class Scheduler:
         self._average: float | None = None
         self._draining = False
         self._held = ""
+        self._paused = False
         self._idle = asyncio.Event()
         self._idle.set()
         self._watchers: list[Callable[[], None]] = []
@@ -167,6 +168,19 @@ class Scheduler:
         self._held = reason
         self._admit()
 
+    def bound(self, *, waiting: int, per_person: int) -> None:
+        """From now on let so many wait; who waits already stays."""
+        self._limit, self._per_person = waiting, per_person
+
+    def pause(self) -> None:
+        """Let nobody in until `go_on`; who comes waits in the queue."""
+        self._paused = True
+
+    def go_on(self) -> None:
+        """Let people in again."""
+        self._paused = False
+        self._admit()
+
     async def drain(self, seconds: float) -> None:
         """Refuse what is new and what waits; give running answers at most `seconds`."""
         self._draining = True
@@ -185,7 +199,7 @@ class Scheduler:
         if self._held:
             raise Recovering(self._held, HELD_SECONDS)
         own = sum(ticket.person == person for ticket in self._queue)
-        full = self.running >= self._slots or bool(self._queue)
+        full = self.running >= self._slots or bool(self._queue) or self._paused
         if full and len(self._queue) >= self._limit:
             raise Busy(f"{len(self._queue)} others are waiting already.", self._estimate(1))
         if full and own >= self._per_person:
@@ -224,7 +238,7 @@ class Scheduler:
 
     def _admit(self) -> None:
         """Fill free slots, then tell everyone who still waits where they stand."""
-        open_ = not (self._draining or self._held)
+        open_ = not (self._draining or self._held or self._paused)
         while open_ and self._queue and self.running < self._slots:
             ticket = self._order()[0]
             self._queue.remove(ticket)

@@ -11,6 +11,7 @@ from bramble.board import memory
 from bramble.config import Config
 from bramble.models import download
 from bramble.models.catalogue import catalogue, find
+from bramble.models.choice import chosen
 from bramble.models.fit import fits
 from bramble.models.library import is_present, remove_model
 from bramble.models.own import fetch_own, is_address
@@ -71,5 +72,5 @@ def bring(config: Config, name: str, sha256: str) -> None:
 
 def remove(config: Config, name: str) -> None:
     """Delete a model's file. Raises NotFound, BadRequest where it is the one that answers."""
-    freed = remove_model(name, config.models_dir, in_use=(config.engine.model,))
+    freed = remove_model(name, config.models_dir, in_use=(chosen(config),))
     print(f"{name} is gone from the disk, {_size(freed)} are free again.")

@@ -192,10 +192,7 @@ async def test_a_session_ends_with_its_password_and_so_does_its_socket(
             body = {"old": HERS, "password": "another one"}
             async with laptop.post(f"{daemon.url}/api/password", json=body) as response:
                 assert response.status == 200
-            async with asyncio.timeout(DEADLINE):
-                while not socket.closed:
-                    await socket.receive()
-            assert socket.close_code == 4401
+            assert await goodbye(socket) == 4401
         assert await status(phone, daemon.url, "/metrics") == 401
         assert await status(laptop, daemon.url, "/metrics") == 200
         async with laptop.post(f"{daemon.url}/api/password", json=body) as response:

@@ -42,6 +42,9 @@ class Sessions:
         self._save = save
         self._open = self._read()
 
+    def __len__(self) -> int:
+        return len(self._open)
+
     def begin(self, name: str) -> str:
         """Open one; returns the token for the cookie."""
         token = secrets.token_urlsafe(32)

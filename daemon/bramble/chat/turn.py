@@ -65,7 +65,7 @@ class Opened(msgspec.Struct, frozen=True):
 class Chat:
     """The way in for everybody who wants an answer: into a stored conversation (`say`) or without (`complete`).
 
-    `pace` is how often a person may.
+    `pace` is how often a person may; `settings` may be replaced at any time.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class Chat:
         scheduler: Scheduler,
         pace: Buckets,
     ) -> None:
-        self._settings, self._pace = settings, pace
+        self.settings, self._pace = settings, pace
         self._store, self._engine, self._scheduler = store, engine, scheduler
         self._running: dict[str, Answer] = {}
         self._changing = asyncio.Lock()
@@ -183,7 +183,7 @@ class Chat:
 
         Without a conversation `role` is who would answer. Raises NotFound.
         """
-        if not self._settings.typing_ahead or conversation in self._running:
+        if not self.settings.typing_ahead or conversation in self._running:
             return
         if not text.strip():
             self._engine.typing(person, ())
@@ -194,7 +194,7 @@ class Chat:
             who = await self.roles.of(owner, conversation)
         else:
             who = await self.roles.find(owner, role) if role else None
-        self._engine.typing(person, History(manner(self._settings, who), past, text).turns)
+        self._engine.typing(person, History(manner(self.settings, who), past, text).turns)
 
     async def drain(self, seconds: float) -> None:
         """Start nothing new; give what runs at most `seconds`, then end it."""
@@ -234,7 +234,7 @@ class Chat:
 
     async def _begin(self, owner: str, person: str, stored: Stored) -> Answer:
         *past, question, _ = await self._store.messages(owner, stored.conversation)
-        who = manner(self._settings, await self.roles.of(owner, stored.conversation))
+        who = manner(self.settings, await self.roles.of(owner, stored.conversation))
         history = History(who, exchanges(past), question.text)
         answer = self._running[stored.conversation] = Answer(stored.reply, owner)
         behind = asyncio.create_task(self._write_behind(answer))

@@ -1,6 +1,7 @@
 """The settings: `load` reads them, `Config` holds them, `example` shows them all. It imports nobody above it."""
 
 from bramble.config.loader import default_file, load
+from bramble.config.page import Sources
 from bramble.config.render import example
 from bramble.config.schema import (
     ChatSettings,
@@ -29,6 +30,7 @@ __all__ = [
     "QueueSettings",
     "RateSettings",
     "ServerSettings",
+    "Sources",
     "ThreadCounts",
     "TlsSettings",
     "default_file",

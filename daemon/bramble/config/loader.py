@@ -1,6 +1,6 @@
 """File and overrides → Config. It refuses to start on a mistake, and then names every one of them at once."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,8 @@ from bramble.config.source import Entry, from_file, from_overrides
 from bramble.config.values import Wrong, take
 from bramble.errors import ConfigError
 
+PAGE_FILE = "settings.yaml"
+"""In `state_dir`: what was changed on the page."""
 SYSTEM_FILE = Path("/etc/bramble/config.yaml")
 
 
@@ -24,14 +26,36 @@ def default_file() -> Path | None:
     return SYSTEM_FILE
 
 
-def load(path: Path | None, overrides: Sequence[str]) -> Config:
-    """Read `path` (None: `default_file`), then `overrides` (`engine.context=8192`, YAML values; the last one counts).
+def load(path: Path | None, overrides: Sequence[str], *, page: Path | None = None) -> Config:
+    """Read `path` (None: `default_file`), what was changed on the page, then `overrides`: the last one counts.
 
-    Raises ConfigError with a line for each mistake.
+    An override is like `engine.context=8192`, its value YAML. `page` stands for the page's file. Raises ConfigError
+    with a line for each mistake.
     """
     mistakes: list[str] = []
+    first = _values(_entries(path or default_file(), overrides, mistakes), mistakes)
+    page = page or _build(first).state_dir / PAGE_FILE
+    if _is_there(page):
+        mistakes = []
+        entries = _entries(path or default_file(), overrides, mistakes, page)
+        first = _values(entries, mistakes)
+    if mistakes:
+        raise ConfigError("\n".join(mistakes), "config.example.yaml shows every setting.")
+    return _build(first)
+
+
+def written(path: Path | None, overrides: Sequence[str], page: Path) -> dict[str, str]:
+    """Where each setting was written that counts: file, page or command."""
+    found: dict[str, str] = {}
+    for entry in _entries(path or default_file(), overrides, [], page):
+        where = "page" if entry.file == page else "file"
+        found[entry.name] = where if entry.file else "command"
+    return found
+
+
+def _values(entries: Iterable[Entry], mistakes: list[str]) -> dict[str, Any]:
     values: dict[str, Any] = {}
-    for entry in _entries(path or default_file(), overrides, mistakes):
+    for entry in entries:
         kind = SETTINGS.get(entry.name)
         if kind is None:
             mistakes.append(f"{entry.place(entry.node)}: {_unknown(entry.name)}")
@@ -40,14 +64,24 @@ def load(path: Path | None, overrides: Sequence[str]) -> Config:
             values[entry.name] = take(entry.node, kind)
         except Wrong as wrong:
             mistakes += [f"{entry.place(node)}: {what}" for node, what in wrong.mistakes]
-    if mistakes:
-        raise ConfigError("\n".join(mistakes), "config.example.yaml shows every setting.")
-    return _build(values)
+    return values
 
 
-def _entries(file: Path | None, overrides: Sequence[str], mistakes: list[str]) -> Iterator[Entry]:
-    if file is not None:
-        yield from from_file(file, SECTIONS, mistakes)
+def _is_there(page: Path) -> bool:
+    try:
+        return page.is_file()
+    except (
+        OSError
+    ):  # not ours to read, as for `bramble check` of another user: it says nothing then
+        return False
+
+
+def _entries(
+    file: Path | None, overrides: Sequence[str], mistakes: list[str], page: Path | None = None
+) -> Iterator[Entry]:
+    for each in (file, page):
+        if each is not None and (each == file or _is_there(each)):
+            yield from from_file(each, SECTIONS, mistakes)
     yield from from_overrides(overrides, mistakes)
 
 

@@ -127,6 +127,12 @@ class ServerSettings(Struct, frozen=True):
         float,
         Meta(ge=0, le=60, description="Seconds that running answers may go on when Bramble stops."),
     ] = 5.0
+    power: Annotated[
+        bool,
+        Meta(
+            description="Whether the admin may switch the machine off and reboot it from the page."
+        ),
+    ] = False
     limits: LimitSettings = LimitSettings()
     rates: RateSettings = RateSettings()
     tls: TlsSettings = TlsSettings()
@@ -151,8 +157,12 @@ class EngineSettings(Struct, frozen=True):
 
     model: Annotated[
         str,
-        Meta(min_length=1, description="Name from `bramble models list`, or path of a GGUF file."),
-    ] = "starter"
+        Meta(
+            min_length=1,
+            description="Name from `bramble models list`, or path of a GGUF file; auto is models.default, the starter"
+            " until that is here. What is chosen on the page counts more, until this setting changes.",
+        ),
+    ] = "auto"
     context: Annotated[
         int,
         Meta(
@@ -296,6 +306,15 @@ class EmbeddingSettings(Struct, frozen=True):
 
 class ModelsSettings(Struct, frozen=True):
     """Where models come from."""
+
+    default: Annotated[
+        str,
+        Meta(
+            min_length=1,
+            description="Model fetched at the first start, which takes over from the starter where engine.model is auto"
+            " and this board can hold it; none fetches nothing.",
+        ),
+    ] = "qwen2.5-0.5b-instruct"
 
     local_hosts: Annotated[
         tuple[str, ...],

@@ -16,6 +16,7 @@ from bramble.config import Config, default_file, load
 from bramble.doctor import around, machine
 from bramble.doctor.finding import Finding, Mark, ill, size, well
 from bramble.errors import ConfigError, NotFound
+from bramble.models.choice import chosen
 from bramble.models.library import resolve
 
 _SIGNS = {Mark.WELL: ("✓", "green"), Mark.ILL: ("✗", "bold red"), Mark.ABSENT: ("–", "dim")}
@@ -54,7 +55,7 @@ def _config(file: Path | None, overrides: Sequence[str]) -> tuple[Config, Findin
 
 def _model(config: Config) -> tuple[Finding, int]:
     """The model's file, and its bytes where it is there."""
-    name = config.engine.model
+    name = chosen(config)
     try:
         file = resolve(name, config.models_dir)
     except NotFound as error:

@@ -9,82 +9,172 @@ from contextlib import aclosing
 from itertools import count
 
 from bramble.engine import wire
-from bramble.engine.doorway import Case, Doorway
 from bramble.engine.extras import Extras, Said
-from bramble.engine.seam import Event, Paused, Seam
-from bramble.engine.supervisor import EngineSpec, EngineState, Phase, Ration, Supervisor
-from bramble.errors import (
-    BadRequest,
-    BrambleError,
-    EngineLost,
-    EnginePutAway,
-    ModelUnavailable,
-    PromptTooLong,
-)
+from bramble.engine.house import House
+from bramble.engine.seam import Event, Paused
+from bramble.engine.supervisor import EngineSpec, EngineState, Phase, Ration
+from bramble.errors import ModelUnavailable
 
 __all__ = ["Engine", "EngineSpec", "EngineState", "Paused", "Phase"]
-
-Mailbox = asyncio.Queue[wire.Event | BrambleError]
-"""One request's events. Unbounded, but an answer has at most `context` tokens and so as many events."""
-
 
 DEFAULT_SAMPLING = wire.Sampling()
 NO_EXTRAS = Extras()
 NOTHING_SAID = Said()
+LEAVE_SECONDS = 1.0
+"""How long an engine whose model was replaced may take to leave by itself."""
 
 
 class Engine:
-    """One engine process, kept alive. Make it, `start` it, `generate` from it, `stop` it."""
+    """An engine process, kept alive, and for a while two. Make it, `start` it, `generate` from it, `stop` it."""
 
     def __init__(self, spec: EngineSpec, ration: Ration | None = None) -> None:
-        self._supervisor = Supervisor(
-            spec, on_events=self._deliver, on_loss=self._lose, ration=ration
-        )
+        self._ration = ration
         self._limits: wire.Limits | None = None
-        self.watch(self._remind)
         self._ids = count(1)
-        self._mailboxes: dict[int, Mailbox] = {}
-        self._doorway = Doorway()
+        self._watchers: list[Callable[[EngineState], None]] = []
+        self._houses: list[House] = []
+        self._house = self._build(spec)
+        self._trial: asyncio.Event | None = None
+        self._moving_out: set[asyncio.Task[None]] = set()
 
     @property
     def state(self) -> EngineState:
-        """What the engine is doing now."""
-        return self._supervisor.state
+        """What the engine that answers is doing now."""
+        return self._house.state
+
+    @property
+    def spec(self) -> EngineSpec:
+        """What the engine that answers was started with."""
+        return self._house.spec
+
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """The processes of all models that are in memory."""
+        return tuple(house.state.pid for house in self._houses if house.state.pid)
 
     @property
     def last_words(self) -> list[str]:
         """The last lines of the engine's stderr, oldest first."""
-        return list(self._supervisor.last_words)
+        return list(self._house.supervisor.last_words)
 
     def watch(self, callback: Callable[[EngineState], None]) -> Callable[[], None]:
         """Call back on every change of state; returns what ends that."""
-        return self._supervisor.watch(callback)
+        self._watchers.append(callback)
+        return lambda: self._watchers.remove(callback)
 
     async def start(self) -> None:
         """Spawn the engine and keep it alive from now on; does not wait until it is ready."""
-        self._supervisor.start()
+        self._house.supervisor.start()
 
     async def stop(self, grace: float) -> None:
         """End the engine: in order within `grace` seconds, else by force."""
-        await self._supervisor.stop(grace)
+        for task in self._moving_out:
+            task.cancel()
+        await asyncio.gather(*(house.supervisor.stop(grace) for house in list(self._houses)))
+
+    def restart(self) -> None:
+        """Begin anew with the same model; answers go on after that."""
+        self.rest("The model is loaded anew.")
+        self.wake()
 
     def limit(self, limits: wire.Limits) -> None:
         """Let it do with less, or with as much as was planned again: this engine and all that follow."""
         self._limits = limits
-        if self.state.phase is Phase.READY:
-            self._supervisor.send(limits)
+        for house in self._houses:
+            house.limit(limits)
 
     def rest(self, reason: str, *, until_asked: bool = False) -> None:
         """Give the model's memory back until `wake`, or until somebody asks for an answer."""
-        self._supervisor.rest(reason, until_asked=until_asked)
+        for house in self._houses:
+            house.supervisor.rest(reason, until_asked=until_asked)
 
     def wake(self) -> None:
         """Load the model again, smaller where there is less memory now."""
-        self._supervisor.wake()
+        for house in self._houses:
+            house.supervisor.wake()
 
     async def ready(self) -> wire.Ready:
         """Wait until a model answers. Raises ModelUnavailable where waiting would not help."""
-        return await self._supervisor.ready()
+        while True:
+            house = self._house
+            try:
+                return await house.supervisor.ready()
+            except ModelUnavailable:
+                if self._trial is not None:
+                    await self._trial.wait()
+                elif house is self._house:
+                    raise
+
+    # ── another model ────────────────────────────────────────────────────────────────────────────
+
+    async def move_in(self, spec: EngineSpec) -> wire.Ready:
+        """Load another model beside this one. Once it answers, requests are its; the old one ends with its answers.
+
+        Raises ModelUnavailable where it cannot be used; then nothing has changed.
+        """
+        new = self._build(spec)
+        try:
+            new.supervisor.start()
+            ready = await new.supervisor.ready()
+        except BaseException:
+            await self._leave(new)
+            raise
+        old, self._house = self._house, new
+        self._tell(new, new.state)
+        task = asyncio.create_task(self._move_out(old))
+        self._moving_out.add(task)
+        task.add_done_callback(self._moving_out.discard)
+        return ready
+
+    async def quiet(self) -> None:
+        """Wait until no answer is computed, or waits for the engine to come back."""
+        await asyncio.gather(*(house.empty.wait() for house in self._houses))
+
+    async def replace(self, spec: EngineSpec) -> wire.Ready:
+        """Load another model where both together do not fit: after the last answer, while the caller lets nobody in.
+
+        Raises ModelUnavailable where it cannot be used; then the old one is being loaded again.
+        """
+        old = self._house
+        await self.quiet()
+        self._trial = asyncio.Event()
+        try:
+            await self._leave(old)
+            self._house = new = self._build(spec)
+            try:
+                new.supervisor.start()
+                return await new.supervisor.ready()
+            except BaseException:
+                self._house = self._build(old.spec)
+                await self._leave(new)
+                self._house.supervisor.start()
+                raise
+        finally:
+            self._trial.set()
+            self._trial = None
+
+    def _build(self, spec: EngineSpec) -> House:
+        house = House(spec, self._ration, self._ids, self._tell)
+        house.limits = self._limits
+        self._houses.append(house)
+        return house
+
+    async def _move_out(self, house: House) -> None:
+        await house.empty.wait()
+        await self._leave(house)
+
+    async def _leave(self, house: House) -> None:
+        await house.supervisor.stop(LEAVE_SECONDS)
+        self._houses.remove(house)
+
+    def _tell(self, house: House, state: EngineState) -> None:
+        """Only of the engine that answers, and not that one failed or left whose place another takes."""
+        tried = self._trial is not None and state.phase in (Phase.FAILED, Phase.STOPPED)
+        if house is self._house and not tried:
+            for watcher in list(self._watchers):
+                watcher(state)
+
+    # ── answers ──────────────────────────────────────────────────────────────────────────────────
 
     async def generate(
         self,
@@ -101,95 +191,18 @@ class Engine:
         Where the engine dies the answer goes on in the next one, after a `Paused`. Raises PromptTooLong, BadRequest,
         ModelUnavailable, and EngineLost once the engine died again and again with this request alone.
         """
-        if self.state.phase is not Phase.READY:
-            raise ModelUnavailable(self.state.reason or "The model is not loaded.", self.state.hint)
-        id = next(self._ids)
-        request = wire.Generate(id, turns, max_tokens, stop, sampling, extras, said)
-        seam, case = Seam(request), Case()
-        while True:
-            try:
-                model = await self.ready()
-                async with (
-                    self._doorway.inside(case, model.slots),
-                    aclosing(self._live(seam)) as events,
-                ):
-                    if self.state.phase is not Phase.READY:  # it died while others went first
-                        continue
-                    async for event in events:
-                        yield event
-                return
-            except EngineLost as error:
-                if self._stopped:
-                    raise
-                if case.guilty:
-                    raise _given_up(case) from error
-                lost = error
-            yield Paused(f"{lost.message} The answer goes on then.")
-
-    @property
-    def _stopped(self) -> bool:
-        return self.state.phase is Phase.STOPPED
-
-    async def _live(self, seam: Seam) -> AsyncGenerator[Event, None]:
-        """One engine's part of an answer. Raises EngineLost where it dies."""
-        order = seam.order()
-        id, over = order.id, False
-        mailbox = self._mailboxes[id] = Mailbox()
-        try:
-            self._supervisor.send(order)
-            while not over:
-                event = await mailbox.get()
-                over = isinstance(event, wire.Done | wire.Refused | BrambleError)
-                if told := seam.take(_checked(event, seam)):
-                    yield told
-        finally:
-            del self._mailboxes[id]
-            if not over:
-                self._supervisor.send(wire.Cancel(id))
+        house, state = self._house, self.state
+        if state.phase is not Phase.READY:
+            raise ModelUnavailable(state.reason or "The model is not loaded.", state.hint)
+        request = wire.Generate(next(self._ids), turns, max_tokens, stop, sampling, extras, said)
+        async with aclosing(house.generate(request)) as events:
+            async for event in events:
+                yield event
 
     def typing(self, key: str, turns: tuple[wire.Turn, ...]) -> None:
         """Somebody is typing the last of these turns: compute ahead while nothing else is to do. None: not any more."""
+        supervisor = self._house.supervisor
         if turns:
-            self._supervisor.asked()
-        if self.state.phase is Phase.READY:
-            self._supervisor.send(wire.Typing(key, turns))
-
-    def _deliver(self, events: tuple[wire.Event, ...]) -> None:
-        for event in events:
-            mailbox = self._mailboxes.get(event.id)
-            if mailbox is not None:  # a cancelled request's last events have no reader any more
-                mailbox.put_nowait(event)
-
-    def _remind(self, state: EngineState) -> None:
-        """A new engine knows of no limits. Its state changes once when it becomes ready."""
-        if state.phase is Phase.READY and self._limits is not None:
-            self._supervisor.send(self._limits)
-
-    def _lose(self, error: EngineLost) -> None:
-        if isinstance(error, EnginePutAway):
-            self._doorway.emptied()
-        else:
-            self._doorway.died()
-        for mailbox in self._mailboxes.values():
-            mailbox.put_nowait(error)
-
-
-def _given_up(case: Case) -> EngineLost:
-    message = f"The model process ended {case.deaths} times over this answer; it is given up."
-    return EngineLost(message, "Ask in other words.")
-
-
-def _checked(event: wire.Event | BrambleError, seam: Seam) -> Event:
-    if isinstance(event, BrambleError):
-        raise event
-    if isinstance(event, wire.Embedded):
-        raise TypeError("a model that chats sent vectors")
-    if not isinstance(event, wire.Refused):
-        return event
-    if event.code == "context_length_exceeded" and seam.spoke:
-        raise ModelUnavailable(
-            "The model came back with less memory: this answer no longer fits.", "Ask again."
-        )
-    if event.code == "context_length_exceeded":
-        raise PromptTooLong(event.prompt_tokens, event.context)
-    raise BadRequest(event.message)
+            supervisor.asked()
+        if supervisor.state.phase is Phase.READY:
+            supervisor.send(wire.Typing(key, turns))

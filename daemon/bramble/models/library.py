@@ -4,9 +4,10 @@ import hashlib
 from collections.abc import Collection
 from pathlib import Path
 
-from bramble.errors import BadRequest, NotFound
+from bramble.errors import BadRequest, ModelUnavailable, NotFound
 from bramble.models.catalogue import Model, catalogue, find
 from bramble.models.part import Part
+from bramble.models.transfer import MAGIC
 from bramble.models.tuned import find_tuned, tuned_file
 
 
@@ -27,6 +28,28 @@ def is_intact(model: Model, models_dir: Path) -> bool:
         return False
     with location(model, models_dir).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest() == model.sha256
+
+
+def verify(name_or_path: str, models_dir: Path) -> None:
+    """Read all of the file and compare what is known of it. Raises NotFound, ModelUnavailable where it is damaged.
+
+    Of a path nothing is known but how a GGUF file begins: whether it is usable the engine says.
+    """
+    file = resolve(name_or_path, models_dir)
+    known, tuned = catalogue(models_dir).get(name_or_path), find_tuned(name_or_path, models_dir)
+    wanted = known.sha256 if known else tuned.sha256 if tuned else ""
+    try:
+        with file.open("rb") as data:
+            whole = data.read(len(MAGIC)) == MAGIC
+            data.seek(0)
+            if wanted and hashlib.file_digest(data, "sha256").hexdigest() != wanted:
+                whole = False
+    except OSError as error:
+        raise ModelUnavailable(f"{file} cannot be read: {error.strerror or error}.") from error
+    if not whole:
+        raise ModelUnavailable(
+            f"{file.name} is damaged: it is not what was fetched.", "Delete it and fetch it again."
+        )
 
 
 def resolve(name_or_path: str, models_dir: Path) -> Path:

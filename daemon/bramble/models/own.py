@@ -1,6 +1,7 @@
 """Models from addresses of one's own: what they are called, and the record of where each came from."""
 
 import re
+import threading
 from collections.abc import Collection
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -25,6 +26,7 @@ def fetch_own(
     *,
     sha256: str = "",
     local_hosts: Collection[str] = (),
+    stop: threading.Event | None = None,
 ) -> str:
     """Fetch the file at `url` and remember it; return the name it goes by from now on.
 
@@ -39,12 +41,12 @@ def fetch_own(
     for other, model in known.items():
         same = isinstance(model.source, Address) and model.source.url == url
         if same and sha256 in ("", model.sha256):
-            fetch(model, models_dir, progress, local_hosts=local_hosts)
+            fetch(model, models_dir, progress, local_hosts=local_hosts, stop=stop)
             return other
         if model.file == file and not (same and other in read_fetched(models_dir)):
             raise BadRequest(f"The model {other} has a file of that name already.")
     wanted = Wanted(url, file, 0, sha256)
-    size, digest = fetch_url(wanted, models_dir, progress, local_hosts=local_hosts)
+    size, digest = fetch_url(wanted, models_dir, progress, local_hosts=local_hosts, stop=stop)
     model = Model(
         title=file.removesuffix(".gguf"),
         about="Fetched from an address of one's own.",

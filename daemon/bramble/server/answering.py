@@ -22,11 +22,15 @@ Updates = AsyncGenerator[tuple[int, Update], None]
 
 
 class Answering:
-    """Answers conversations that the client keeps; `max_tokens` is the longest answer where it names no length."""
+    """Answers conversations that the client keeps."""
 
-    def __init__(self, chat: Chat, status: Status, max_tokens: int) -> None:
+    def __init__(self, chat: Chat, status: Status) -> None:
         self._chat, self._status = chat, status
-        self.max_tokens = max_tokens
+
+    @property
+    def max_tokens(self) -> int:
+        """The longest answer, in tokens, where a client names no length."""
+        return self._chat.settings.max_tokens
 
     def model(self) -> Ready:
         """The model that answers. Raises ModelUnavailable."""

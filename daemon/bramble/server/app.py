@@ -1,5 +1,8 @@
 """The web application: the rooms of `server/` behind one door, with the headers that every answer carries."""
 
+from collections.abc import Iterable
+from typing import Protocol
+
 from aiohttp import web
 
 from bramble.access.keeper import Keeper
@@ -22,6 +25,15 @@ from bramble.server.status import Status
 
 BODY_LIMIT = 2 * 1024 * 1024
 """Largest accepted body in bytes."""
+
+
+class Room(Protocol):
+    """Some routes and who answers them."""
+
+    def add_to(self, app: web.Application) -> None:
+        """Put the routes in."""
+        ...
+
 
 HEADERS = {
     "Content-Security-Policy": (
@@ -46,8 +58,9 @@ def application(
     embedder: Embedder | None,
     metrics: Metrics,
     keeper: Keeper,
+    rooms: Iterable[Room] = (),
 ) -> web.Application:
-    """Every route that there is. Raises PageMissing."""
+    """Every route that there is, those of further `rooms` with them. Raises PageMissing."""
     server = config.server
     app = web.Application(
         middlewares=[
@@ -59,7 +72,7 @@ def application(
         client_max_size=BODY_LIMIT,
     )
     app.on_response_prepare.append(_add_headers)
-    answering = Answering(chat, status, config.chat.max_tokens)
+    answering = Answering(chat, status)
     app.router.add_get("/healthz", status.alive)
     app.router.add_get("/readyz", status.ready)
     for room in (
@@ -70,6 +83,7 @@ def application(
         OpenAI(answering, (embedder.name,) if embedder else ()),
         EmbeddingsRoom(embedder),
         metrics,
+        *rooms,
     ):
         room.add_to(app)
     return app

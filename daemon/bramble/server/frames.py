@@ -6,6 +6,7 @@ import msgspec
 
 from bramble.chat.records import Hit, Message, Role, Summary
 from bramble.server.incoming import Frame
+from bramble.takeover import Coming
 
 PROTOCOL = 1
 
@@ -27,7 +28,7 @@ class Guard(msgspec.Struct, frozen=True):
 
 
 class State(Frame, frozen=True):
-    """What the engine is doing, and for how many. Without a `guard` the board is well."""
+    """What the engine is doing, and for how many. Without a `guard` the board is well; `coming` will answer next."""
 
     phase: str
     fraction: float
@@ -39,6 +40,7 @@ class State(Frame, frozen=True):
     waiting: int
     slots: int
     guard: Guard | None = None
+    coming: Coming | None = None
 
 
 class Conversation(Frame, frozen=True):

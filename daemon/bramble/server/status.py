@@ -13,6 +13,8 @@ from bramble.engine.wire import Ready
 from bramble.scheduler import Scheduler
 from bramble.server.errors import json_response
 from bramble.server.frames import Guard, State
+from bramble.swap import Swapper
+from bramble.takeover import Coming, Takeover
 
 RETRY_SECONDS = "2"
 """Retry-After of /readyz while there is no model."""
@@ -27,8 +29,15 @@ class Status:
     """Watches engine, queue and board; remembers the model while the engine is started again."""
 
     def __init__(
-        self, engine: Engine, scheduler: Scheduler, board: Watch, settings: EngineSettings
+        self,
+        engine: Engine,
+        scheduler: Scheduler,
+        board: Watch,
+        settings: EngineSettings,
+        takeover: Takeover,
+        swapper: Swapper,
     ) -> None:
+        self._takeover, self._swapper = takeover, swapper
         self._engine, self._scheduler, self._settings = engine, scheduler, settings
         self._board = board
         self._changed = time.monotonic()
@@ -40,11 +49,15 @@ class Status:
         end_engine = self._engine.watch(lambda _: callback())
         end_scheduler = self._scheduler.watch(callback)
         end_board = self._board.watch(lambda _: callback())
+        end_takeover = self._takeover.watch(callback)
+        end_swapper = self._swapper.watch(callback)
 
         def end() -> None:
             end_engine()
             end_scheduler()
             end_board()
+            end_takeover()
+            end_swapper()
 
         return end
 
@@ -62,6 +75,7 @@ class Status:
             waiting=self._scheduler.waiting,
             slots=self.model.slots if self.model else self._settings.slots,
             guard=_guard(self._board.change),
+            coming=self._coming(),
         )
 
     async def alive(self, _: web.Request) -> web.Response:
@@ -100,6 +114,14 @@ class Status:
         """False where only a restart of the daemon can help; a model that cannot be loaded is no such case."""
         stuck = time.monotonic() - self._changed > STUCK_SECONDS
         return self._engine.state.phase in SETTLED or not stuck
+
+    def _coming(self) -> Coming | None:
+        """The default model at a first start, or what the admin chose."""
+        swap = self._swapper.last
+        if self._takeover.coming is not None or swap is None or swap.stage == "done":
+            return self._takeover.coming
+        stage = "failed" if swap.stage == "failed" else "loading"
+        return Coming(swap.model, stage, reason=swap.reason)
 
     def _remember(self, state: EngineState) -> None:
         self._changed = time.monotonic()

@@ -9,6 +9,7 @@ from rich.progress import BarColumn, Progress, TimeElapsedColumn
 from rich.table import Table
 
 from bramble.config import Config
+from bramble.models.choice import remembered
 from bramble.models.tuned import Tuned
 from bramble.tuning.tune import tune, undo
 from bramble.tuning.work import Wish
@@ -71,5 +72,5 @@ def take_back(config: Config, name: str) -> None:
     """Remove a tuned model and say what remains."""
     record = undo(name, config.models_dir)
     print(f"{record.name} is gone. What it was made from is at {record.source}.")
-    if config.engine.model == record.name:
-        print("engine.model still names it: change that before the next start.")
+    if record.name in (config.engine.model, remembered(config)):
+        print("It is still the model that is to answer: choose another before the next start.")

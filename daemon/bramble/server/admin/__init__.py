@@ -1,0 +1,1 @@
+"""The routes under /api/admin/: `server.access` lets nobody but the admin come here."""
