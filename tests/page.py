@@ -63,9 +63,11 @@ class Page:
                 return
             await self.receive()
 
-    async def say(self, text: str, conversation: str | None = None) -> Frame:
-        """Say something; returns its `said`."""
-        ref = f"r{next(self._refs)}"
+    async def say(
+        self, text: str, conversation: str | None = None, ref: str | None = None
+    ) -> Frame:
+        """Say something; returns its `said`. A page that comes back to a conversation needs another `ref`."""
+        ref = ref or f"r{next(self._refs)}"
         await self.send("say", ref=ref, conversation=conversation, text=text)
         return await self.until("said", ref=ref)
 

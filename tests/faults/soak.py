@@ -3,7 +3,8 @@
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable
+import uuid
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
 
 import psutil
@@ -21,7 +22,7 @@ GROWTH = 1.0
 """MB an hour that may be noise; more is a leak."""
 PATIENCE = 300.0
 """Seconds for an answer at the lowest priority, beside whatever else the machine does."""
-EVERY, LOOK = 2.0, 5.0
+EVERY, LOOK = 1.5, 5.0
 KEPT = 20
 """Conversations that stay; older ones are deleted, so the database does not grow either."""
 SETTINGS = ("chat.max_tokens=24", "engine.context=2048", "engine.threads=1", "engine.nice=5")
@@ -47,10 +48,11 @@ class Soak(Fault):
     async def inflict(self, tally: Tally, tries: int) -> None:
         """One hour, or as long as was asked for."""
         with self.ground.daemon(*SETTINGS) as live:
-            watching = asyncio.create_task(watch(live, self.seconds))
+            samples = list[dict[str, float]]()
+            watching = asyncio.create_task(_watch(live, self.seconds, samples))
             with tally.attempt():
-                await _mixed(live, self.seconds, tally, self.ground.tell)
-            samples = await watching
+                await _mixed(live, self.seconds, tally, samples, self.ground.tell)
+            await watching
             for words in unplanned(live):
                 tally.problem(words)
         warm = [each for each in samples if each["at"] > WARM * self.seconds]
@@ -80,9 +82,9 @@ def _middle(samples: list[dict[str, float]], name: str) -> float:
     return values[len(values) // 2]
 
 
-async def watch(live: Live, seconds: float) -> list[dict[str, float]]:
+async def _watch(live: Live, seconds: float, samples: list[dict[str, float]]) -> None:
     """Memory and descriptors of both processes, again and again."""
-    began, samples = time.monotonic(), list[dict[str, float]]()
+    began = time.monotonic()
     while (at := time.monotonic() - began) < seconds:
         with suppress(psutil.Error, AssertionError):
             parts = {"daemon": psutil.Process(live.process.pid), "engine": engine_of(live)}
@@ -92,10 +94,15 @@ async def watch(live: Live, seconds: float) -> list[dict[str, float]]:
                 sample[f"{name}_files"] = part.num_fds()
             samples.append(sample)
         await asyncio.sleep(LOOK)
-    return samples
 
 
-async def _mixed(live: Live, seconds: float, tally: Tally, tell: Callable[[str], None]) -> None:
+async def _mixed(
+    live: Live,
+    seconds: float,
+    tally: Tally,
+    samples: Sequence[Mapping[str, float]],
+    tell: Callable[[str], None],
+) -> None:
     began, done, told = time.monotonic(), 0, 0
     async with browser() as http:
         household = Household(http, live.url)
@@ -109,7 +116,8 @@ async def _mixed(live: Live, seconds: float, tally: Tally, tell: Callable[[str],
             assert live.process.poll() is None, "the daemon is gone"
             if at // 300 > told:
                 told = at // 300
-                tell(f"soak: {at / 60:.0f} min, {done} things done, {len(tally.problems)} problems")
+                words = ", ".join(f"{name} {value:.1f}" for name, value in samples[-1].items())
+                tell(f"soak: {done} things done, {len(tally.problems)} problems, {words}")
             await asyncio.sleep(random.uniform(0, 2 * EVERY))
     tally.figures.append(f"{done:,} things done")
 
@@ -152,14 +160,14 @@ class Household:
 
     async def stops(self) -> None:
         async with self._page() as one:
-            said = await one.say(question(), self._any())
+            said = await one.say(question(), self._any(), uuid.uuid4().hex)
             await one.piece()
             await one.send("stop", answer=said["answer"])
             await one.until("done", answer=said["answer"])
 
     async def comes_back(self) -> None:
         async with self._page() as one:
-            said = await one.say(question(), self._any())
+            said = await one.say(question(), self._any(), uuid.uuid4().hex)
             n = (await one.piece())["n"]
             one.vanish()
         async with self._page() as one:
@@ -176,7 +184,7 @@ class Household:
         async with self._page() as one:
             if shown := await self._shown(one):
                 where = {"message": shown[0]["id"], "conversation": self._open}
-                await one.send("edit", ref=f"e{random.random()}", text=question(), **where)
+                await one.send("edit", ref=uuid.uuid4().hex, text=question(), **where)
                 await one.until("done")
 
     async def looks_around(self) -> None:
@@ -235,7 +243,7 @@ class Household:
         return random.choice(self._conversations) if self._conversations else None
 
     async def _told(self, one: Page, conversation: str | None) -> None:
-        said = await one.say(question(), conversation)
+        said = await one.say(question(), conversation, uuid.uuid4().hex)
         if conversation is None:
             self._conversations.append(said["conversation"])
         await one.until("done", answer=said["answer"])
