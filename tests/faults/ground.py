@@ -58,6 +58,15 @@ def engine_of(live: Live) -> psutil.Process:
     raise AssertionError("there is no engine")
 
 
+def high_water(pid: int) -> float:
+    """MiB that a process has held at most since it began its program; 0 where it is gone."""
+    try:
+        rows = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
+        return 0.0
+    return max((int(row.split()[1]) / 1024 for row in rows if row.startswith("VmHWM")), default=0.0)
+
+
 def unplanned(live: Live) -> list[str]:
     """What the log has of exceptions that nobody handled."""
     text = live.log.read_text(errors="replace")

@@ -7,6 +7,9 @@ from tests.faults.disk_full import FullAtStart, FullDatabase, FullDownload
 from tests.faults.engine_kill import KillEngine
 from tests.faults.engine_stop import StopEngine
 from tests.faults.fault import Fault
+from tests.faults.fuzz_models import FuzzModels
+from tests.faults.fuzz_wire import FuzzBodies, FuzzFrames
+from tests.faults.hostile_templates import HostileTemplates
 from tests.faults.idle_sockets import IdleSockets
 from tests.faults.link import PullCable
 from tests.faults.power_cut import CutPower
@@ -32,6 +35,10 @@ FAULTS: dict[str, type[Fault]] = {
         SlowLoris,
         PullCable,
         IdleSockets,
+        FuzzFrames,
+        FuzzBodies,
+        FuzzModels,
+        HostileTemplates,
         Soak,
     )
 }
