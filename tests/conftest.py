@@ -12,7 +12,7 @@ from hypothesis import settings
 from bramble.config import Config
 from bramble.models.catalogue import find
 from bramble.models.library import is_present, location
-from tests.daemons import Live, Running, running
+from tests.daemons import Live, Running, free_port, running
 
 # A timed example fails on a busy machine; what takes too long fails by pytest's own timeout.
 settings.register_profile("bramble", deadline=None)
@@ -49,8 +49,14 @@ async def daemon(start: Start) -> AsyncIterator[Running]:
 @pytest.fixture(scope="session")
 def live(starter: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     """`bramble serve` with the real model, for the whole run."""
-    settings = [f"engine.model={starter}", "chat.max_tokens=200"]
+    second = free_port()
+    settings = [
+        f"engine.model={starter}",
+        "chat.max_tokens=200",
+        f"server.ollama_port={second}",
+    ]
     live = Live(tmp_path_factory.mktemp("live"), *settings)
+    live.ollama_url = f"http://127.0.0.1:{second}"
     yield live
     live.end()
     assert live.process.returncode == 0

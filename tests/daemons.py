@@ -1,13 +1,17 @@
 """Daemons for tests: one in this process with the fake engine, or the real command with the real model."""
 
 import asyncio
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from subprocess import PIPE
+from urllib.error import HTTPError
+from urllib.request import urlopen
 
 from aiohttp import ClientSession
 
@@ -48,7 +52,7 @@ async def running(
     """A daemon with `NAME=VALUE` settings and a fake engine with these options, on the board below `root`."""
     options = ("log_level=debug", "engine.model=starter", f"state_dir={state_dir}", *settings)
     config = load(None, options)
-    spec = engine_spec(config, Path("fake.gguf"))
+    spec = engine_spec(config, Path("fake.gguf"), "starter")
     spec = EngineSpec(spec.load, spec.spin, (sys.executable, str(FAKE_ENGINE), *engine))
     with listen("127.0.0.1", 0) as listener:
         daemon = Daemon(config, spec, [listener], root, Sources(None, options))
@@ -59,6 +63,12 @@ async def running(
                 yield Running(daemon, f"http://127.0.0.1:{port}", http)
         finally:
             await daemon.stop()
+
+
+def free_port() -> int:
+    """A port that nobody uses now."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return listener.getsockname()[1]
 
 
 class Live:
@@ -76,6 +86,7 @@ class Live:
         ]
         state_dir.mkdir(exist_ok=True)
         self.log = state_dir / "log"
+        self.ollama_url = ""
         with self.log.open("w") as log:
             command = [*under, sys.executable, "-m", "bramble", "serve", *arguments]
             self.process = subprocess.Popen(command, stdout=PIPE, stderr=log, text=True)
@@ -85,6 +96,17 @@ class Live:
         if not self.url.startswith("http://"):
             self.end()
             raise AssertionError(f"bramble serve said {first!r} and {self.log.read_text()!r}")
+
+    def until_ready(self) -> str:
+        """Wait until a model answers; returns the address."""
+        deadline = time.monotonic() + 3 * DEADLINE
+        while True:
+            try:
+                with urlopen(f"{self.url}/readyz"):
+                    return self.url
+            except HTTPError as error:
+                assert time.monotonic() < deadline, error.read()
+                time.sleep(0.05)
 
     def end(self) -> None:
         """Stop it as systemd would, where it still runs."""

@@ -10,7 +10,8 @@
     sampling          how it shall draw, as JSON
     repeat N TEXT     the text, N characters a piece
 
-With `--refuse-above K` more than K turns are more than its context holds. With `--slow-load` it never gets ready.
+With `--refuse-above K` more than K turns are more than its context holds. With `--slow-load` it never gets ready,
+with `--thinks` its template knows of thinking.
 """
 
 import argparse
@@ -24,6 +25,7 @@ from collections.abc import AsyncIterator
 import msgspec
 
 from bramble.engine import wire
+from bramble.engine.question import Card
 
 TOKENS_A_TURN = 100
 
@@ -32,8 +34,14 @@ class FakeEngine:
     """Speaks `bramble.engine.wire` on one socket."""
 
     def __init__(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, turns: int | None
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        turns: int | None,
+        *,
+        thinks: bool = False,
     ) -> None:
+        self._thinks = thinks
         self._reader, self._writer = reader, writer
         self._context = TOKENS_A_TURN * turns if turns else 4096
         self._tasks: dict[int, asyncio.Task[None]] = {}
@@ -62,6 +70,7 @@ class FakeEngine:
             threads=1,
             load_seconds=0.0,
             template="model",
+            card=Card(template="{{ enable_thinking }}" if self._thinks else ""),
         )
 
     def _handle(self, message: wire.ToEngine) -> None:
@@ -143,11 +152,12 @@ async def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--refuse-above", type=int)
     parser.add_argument("--slow-load", action="store_true")
+    parser.add_argument("--thinks", action="store_true")
     parser.add_argument("descriptor", type=int)
     options = parser.parse_args()
     connection = socket.socket(fileno=options.descriptor)
     reader, writer = await asyncio.open_unix_connection(sock=connection)
-    engine = FakeEngine(reader, writer, options.refuse_above)
+    engine = FakeEngine(reader, writer, options.refuse_above, thinks=options.thinks)
     try:
         await engine.run(slow_load=options.slow_load)
     except asyncio.IncompleteReadError:

@@ -42,6 +42,7 @@ from bramble.server.app import Room, application
 from bramble.server.door import Door
 from bramble.server.listen import listen, with_deadline
 from bramble.server.metrics import Metrics
+from bramble.server.ollama.pull import Pulls
 from bramble.server.status import Status
 from bramble.survey import alternatives, tuning_file
 from bramble.swap import Swapper
@@ -115,16 +116,19 @@ class Daemon:
             self.engine, self.scheduler, self.watch, config.engine, self.takeover, self.swapper
         )
         metrics = Metrics(self.engine, self.scheduler, self.watch)
+        self.web = application(
+            config,
+            self.chat,
+            self.status,
+            self.embedder,
+            metrics,
+            self.keeper,
+            self.engine,
+            Pulls(config, self.fetches, self.swapper),
+            self._admin_rooms(),
+        )
         self._http = web.AppRunner(
-            application(
-                config,
-                self.chat,
-                self.status,
-                self.embedder,
-                metrics,
-                self.keeper,
-                self._admin_rooms(),
-            ),
+            self.web,
             access_log=None,
             handler_cancellation=True,  # a client that leaves cancels what it asked for
             shutdown_timeout=HTTP_SECONDS,
@@ -302,7 +306,16 @@ def embedder(config: Config) -> Embedder | None:
 def _listeners(config: Config) -> list[socket.socket]:
     """The sockets that systemd passed, else one of our own."""
     passed = [with_deadline(each) for each in systemd.passed_sockets()]
-    return passed or [listen(config.server.host, config.server.port)]
+    listeners = passed or [listen(config.server.host, config.server.port)]
+    return [*listeners, *_for_ollama(config, listeners)]
+
+
+def _for_ollama(config: Config, listeners: Sequence[socket.socket]) -> list[socket.socket]:
+    """The second port, where one is wanted and not open already."""
+    port = config.server.ollama_port
+    if port == "none" or any(each.getsockname()[1] == port for each in listeners):
+        return []
+    return [listen(config.server.host, port, "server.ollama_port")]
 
 
 def _addresses(scheme: str, host: str, listener: socket.socket) -> str:

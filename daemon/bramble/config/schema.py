@@ -101,6 +101,12 @@ class ServerSettings(Struct, frozen=True):
     port: Annotated[
         int, Meta(ge=0, le=65535, description="Port to listen on; 0 is any free one.")
     ] = 8080
+    ollama_port: Annotated[
+        Literal["none"] | Annotated[int, Meta(ge=1, le=65535)],
+        Meta(
+            description="A second port for programs that look for Ollama at 11434; none opens no other."
+        ),
+    ] = "none"
     names: Annotated[
         tuple[str, ...],
         Meta(description="Further host names the page may be opened under, like chat.home."),

@@ -60,7 +60,9 @@ class Asked:
         )
 
     def _rendered(self, request: Generate, tools: tuple[Tool, ...]) -> list[int]:
-        return self._model.tokenize(self._template.render(request.turns, tools))
+        return self._model.tokenize(
+            self._template.render(request.turns, tools, request.extras.think)
+        )
 
     def _going_on(self, text: str) -> list[int]:
         """Tokens of a text in the middle of an answer. Some vocabularies put a blank before whatever comes first."""

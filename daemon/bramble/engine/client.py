@@ -7,16 +7,25 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from itertools import count
+from typing import TypeVar
+
+import msgspec
 
 from bramble.engine import wire
 from bramble.engine.extras import Extras, Said
 from bramble.engine.house import House
+from bramble.engine.question import Question, Told
 from bramble.engine.seam import Event, Paused
 from bramble.engine.supervisor import EngineSpec, EngineState, Phase, Ration
-from bramble.errors import ModelUnavailable
+from bramble.errors import Busy, ModelUnavailable
 
 __all__ = ["Engine", "EngineSpec", "EngineState", "Paused", "Phase"]
 
+T = TypeVar("T", bound=Told)
+QUESTIONS = 8
+"""Questions that may be asked at once."""
+ASK_SECONDS = 20.0
+"""The longest that one may take: a step of a slow board, or a load."""
 DEFAULT_SAMPLING = wire.Sampling()
 NO_EXTRAS = Extras()
 NOTHING_SAID = Said()
@@ -32,6 +41,7 @@ class Engine:
         self._limits: wire.Limits | None = None
         self._ids = count(1)
         self._watchers: list[Callable[[EngineState], None]] = []
+        self._asking = 0
         self._houses: list[House] = []
         self._house = self._build(spec)
         self._trial: asyncio.Event | None = None
@@ -198,6 +208,28 @@ class Engine:
         async with aclosing(house.generate(request)) as events:
             async for event in events:
                 yield event
+
+    async def ask(self, question: Question, kind: type[T]) -> T:
+        """Ask for something that needs no slot, told as `kind`; a model at rest is loaded for it.
+
+        Raises BadRequest, Busy, ModelUnavailable, EngineLost.
+        """
+        if self._asking >= QUESTIONS:
+            raise Busy("Too many questions about the model wait.", ASK_SECONDS)
+        self._asking += 1
+        try:
+            async with asyncio.timeout(ASK_SECONDS):
+                await self.ready()
+                question = msgspec.structs.replace(question, id=next(self._ids))
+                told = await self._house.ask(question)
+        except TimeoutError as error:
+            reason = self.state.reason or "The model has no time to answer this."
+            raise ModelUnavailable(reason, self.state.hint) from error
+        finally:
+            self._asking -= 1
+        if not isinstance(told, kind):
+            raise TypeError(f"{type(told).__name__} answers another question")
+        return told
 
     def typing(self, key: str, turns: tuple[wire.Turn, ...]) -> None:
         """Somebody is typing the last of these turns: compute ahead while nothing else is to do. None: not any more."""

@@ -10,6 +10,7 @@ from typing import Any
 
 import psutil
 
+from bramble.engine.card import card_of
 from bramble.engine.dryrun import repacks
 from bramble.engine.llama import C, LoadError, Model
 from bramble.engine.threads import cores
@@ -66,6 +67,7 @@ def load(order: LoadEmbedding, progress: Callable[[float], None]) -> tuple["Embe
         threads=threads,
         load_seconds=round(time.monotonic() - began, 3),
         template="none",
+        card=card_of(model, order.model, ""),
     )
 
 

@@ -7,6 +7,8 @@ from bramble.engine import wire
 from bramble.engine.channel import Channel
 from bramble.engine.embed_model import EmbeddingModel, normalized
 
+Text = str | tuple[int, ...]
+
 
 @dataclass
 class _Job:
@@ -65,7 +67,7 @@ class EmbedWorker:
 
     def _accept(self, request: wire.Embed) -> None:
         try:
-            texts = [self._tokens_of(n, text) for n, text in enumerate(request.texts)]
+            texts = [self._tokens_of(n, text, request.cut) for n, text in enumerate(request.texts)]
             if request.dimensions > self._model.dimensions:
                 raise _Refusal(
                     f"dimensions is {request.dimensions}, but the model's vectors have {self._model.dimensions}."
@@ -75,11 +77,13 @@ class EmbedWorker:
             return
         self._jobs.append(_Job(request.id, texts, request.dimensions, sum(map(len, texts))))
 
-    def _tokens_of(self, number: int, text: str | tuple[int, ...]) -> list[int]:
+    def _tokens_of(self, number: int, text: Text, cut: bool) -> list[int]:
         tokens = self._model.tokenize(text) if isinstance(text, str) else list(text)
         context = self._model.context
         if not tokens:
             raise _Refusal(f"Text {number + 1} is empty.")
+        if len(tokens) > context and cut:
+            tokens = [*tokens[: context - 1], tokens[-1]]  # the last may be what ends every text
         if len(tokens) > context:
             raise _Refusal(
                 f"Text {number + 1} is too long: it has {len(tokens)} tokens "

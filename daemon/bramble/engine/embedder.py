@@ -47,6 +47,7 @@ class Embedder:
         self.name = name
         self._spec, self._idle_unload = spec, idle_unload
         self._supervisor: Supervisor | None = None
+        self._model: wire.Ready | None = None
         self._changing = asyncio.Lock()
         self._stopped = False
         self.running = 0
@@ -61,9 +62,19 @@ class Embedder:
         """The engine's process id while there is one."""
         return self._supervisor.state.pid if self._supervisor else None
 
-    async def embed(self, texts: tuple[Text, ...], *, dimensions: int = 0) -> Embeddings:
+    @property
+    def model(self) -> wire.Ready | None:
+        """What the model said of itself when it was last loaded."""
+        if self._supervisor and self._supervisor.state.model:
+            self._model = self._supervisor.state.model
+        return self._model
+
+    async def embed(
+        self, texts: tuple[Text, ...], *, dimensions: int = 0, cut: bool = False
+    ) -> Embeddings:
         """Vectors of these texts; `dimensions` keeps that many numbers of each, 0 all. Cancelling drops the work.
 
+        With `cut` too long a text counts as far as it fits.
         Raises TextTooLong, BadRequest, Busy, EngineLost, ModelUnavailable.
         """
         if self.running >= REQUESTS:
@@ -72,7 +83,7 @@ class Embedder:
         if self._timer is not None:
             self._timer.cancel()
         try:
-            answer = await self._ask(await self._loaded(), texts, dimensions)
+            answer = await self._ask(await self._loaded(), texts, dimensions, cut)
         finally:
             self.running -= 1
             if not self.running and self._idle_unload:
@@ -90,12 +101,12 @@ class Embedder:
         await asyncio.gather(*self._tasks)
 
     async def _ask(
-        self, supervisor: Supervisor, texts: tuple[Text, ...], dimensions: int
+        self, supervisor: Supervisor, texts: tuple[Text, ...], dimensions: int, cut: bool
     ) -> wire.Embedded:
         id = next(self._ids)
         answer = self._answers[id] = asyncio.get_running_loop().create_future()
         try:
-            supervisor.send(wire.Embed(id, texts, dimensions))
+            supervisor.send(wire.Embed(id, texts, dimensions, cut))
             return await answer
         except asyncio.CancelledError:
             supervisor.send(wire.Cancel(id))

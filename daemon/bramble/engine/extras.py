@@ -38,6 +38,7 @@ class Extras(msgspec.Struct, frozen=True, omit_defaults=True):
 
     `prompt` (text) or `tokens` stand in place of the turns. `logprobs` is how many likely tokens to tell beside each
     one drawn, None for no probabilities at all. One of the tools named in `forced` must be called; `several` at once.
+    `think` says whether a model that can is to think first, None leaves it to its template.
     """
 
     prompt: str = ""
@@ -47,6 +48,7 @@ class Extras(msgspec.Struct, frozen=True, omit_defaults=True):
     tools: tuple[Tool, ...] = ()
     forced: tuple[str, ...] = ()
     several: bool = True
+    think: bool | None = None
 
 
 class Said(msgspec.Struct, frozen=True, omit_defaults=True):

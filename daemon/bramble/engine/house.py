@@ -10,6 +10,7 @@ from contextlib import aclosing
 from bramble.engine import wire
 from bramble.engine.doorway import Case, Doorway
 from bramble.engine.process import EngineSpec
+from bramble.engine.question import Question
 from bramble.engine.seam import Event, Paused, Seam
 from bramble.engine.state import EngineState, Phase, Ration
 from bramble.engine.supervisor import Supervisor
@@ -114,6 +115,20 @@ class House:
             if not over:
                 self.supervisor.send(wire.Cancel(id))
 
+    async def ask(self, question: Question) -> wire.Event:
+        """What is told of it. Raises BadRequest, EngineLost."""
+        mailbox = self._mailboxes[question.id] = Mailbox()
+        try:
+            self.supervisor.send(question)
+            event = await mailbox.get()
+        finally:
+            del self._mailboxes[question.id]
+        if isinstance(event, BrambleError):
+            raise event
+        if isinstance(event, wire.Refused):
+            raise BadRequest(event.message)
+        return event
+
     def _deliver(self, events: tuple[wire.Event, ...]) -> None:
         for event in events:
             mailbox = self._mailboxes.get(event.id)
@@ -142,10 +157,10 @@ def _given_up(case: Case) -> EngineLost:
 def _checked(event: wire.Event | BrambleError, seam: Seam) -> Event:
     if isinstance(event, BrambleError):
         raise event
-    if isinstance(event, wire.Embedded):
-        raise TypeError("a model that chats sent vectors")
-    if not isinstance(event, wire.Refused):
+    if isinstance(event, wire.Started | wire.Progress | wire.Piece | wire.Done):
         return event
+    if not isinstance(event, wire.Refused):
+        raise TypeError(f"{type(event).__name__} is no part of an answer")
     if event.code == "context_length_exceeded" and seam.spoke:
         raise ModelUnavailable(
             "The model came back with less memory: this answer no longer fits.", "Ask again."

@@ -58,6 +58,10 @@ kernels.load(C._lib, Path(C.__file__).parent / "lib")
 C.llama_backend_init()
 
 
+SHORT = 1024
+"""Bytes of a metadata value that is told; templates and licences are longer."""
+
+
 class LoadError(Exception):
     """llama.cpp refused a model or a context; the text is its own last complaint."""
 
@@ -112,6 +116,7 @@ class Model:
         self.vocab_size: int = C.llama_vocab_n_tokens(self._vocab)
         self.size: int = C.llama_model_size(self.pointer)
         self.parameters: int = C.llama_model_n_params(self.pointer)
+        self.width: int = C.llama_model_n_embd(self.pointer)
         self.context_trained: int = C.llama_model_n_ctx_train(self.pointer)
         self._add_bos: bool = C.llama_vocab_get_add_bos(self._vocab)
         self.bos = self._token_text(C.llama_vocab_bos(self._vocab))
@@ -135,6 +140,18 @@ class Model:
         C.llama_model_meta_val_str(self.pointer, key.encode(), buffer, size + 1)
         return buffer.value.decode("utf-8", "replace")
 
+    def metadata(self) -> dict[str, str]:
+        """Every short scalar of the GGUF's metadata as text."""
+        told: dict[str, str] = {}
+        buffer = ctypes.create_string_buffer(SHORT)
+        for index in range(C.llama_model_meta_count(self.pointer)):
+            C.llama_model_meta_key_by_index(self.pointer, index, buffer, SHORT)
+            key = buffer.value.decode("utf-8", "replace")
+            size = C.llama_model_meta_val_str_by_index(self.pointer, index, buffer, SHORT)
+            if 0 <= size < SHORT:
+                told[key] = buffer.value.decode("utf-8", "replace")
+        return told
+
     def description(self) -> str:
         """Architecture, size and quantization in llama.cpp's words, like `qwen2 0.5B Q4_0`."""
         buffer = ctypes.create_string_buffer(128)
@@ -157,14 +174,17 @@ class Model:
 
         Neither is so for a text that `goes_on` after others.
         """
+        add_bos = not goes_on and not (self.bos and text.startswith(self.bos))
+        return self.tokens_of(text, special=add_bos, parse=not goes_on)
+
+    def tokens_of(self, text: str, *, special: bool, parse: bool) -> list[int]:
+        """Token ids of a text; `special` adds a BOS where due, `parse` reads special tokens in it."""
         data = text.encode("utf-8", "replace")
-        add_bos = self._add_bos and not goes_on and not (self.bos and text.startswith(self.bos))
+        add = special and self._add_bos
         room = len(data) + 8
         while True:
             tokens = (ctypes.c_int32 * room)()
-            count: int = C.llama_tokenize(
-                self._vocab, data, len(data), tokens, room, add_bos, not goes_on
-            )
+            count: int = C.llama_tokenize(self._vocab, data, len(data), tokens, room, add, parse)
             if count >= 0:
                 return tokens[:count]
             room = -count
@@ -176,12 +196,16 @@ class Model:
             known = self._pieces[token] = self._read_piece(token)
         return known
 
-    def _read_piece(self, token: int) -> bytes:
+    def piece_in_full(self, token: int) -> bytes:
+        """The same, but control tokens have their names."""
+        return self._read_piece(token, special=True)
+
+    def _read_piece(self, token: int, *, special: bool = False) -> bytes:
         buffer = ctypes.create_string_buffer(64)
-        size: int = C.llama_token_to_piece(self._vocab, token, buffer, len(buffer), 0, False)
+        size: int = C.llama_token_to_piece(self._vocab, token, buffer, len(buffer), 0, special)
         if size < 0:
             buffer = ctypes.create_string_buffer(-size)
-            size = C.llama_token_to_piece(self._vocab, token, buffer, len(buffer), 0, False)
+            size = C.llama_token_to_piece(self._vocab, token, buffer, len(buffer), 0, special)
         return buffer.raw[:size]
 
     @property

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from bramble.engine import kernels
 from bramble.engine.batch import SMALLEST, Pace
+from bramble.engine.card import card_of
 from bramble.engine.llama import Context, LoadError, Model
 from bramble.engine.plan import plan
 from bramble.engine.prefix import PrefixCache
@@ -225,6 +226,7 @@ def _ready(
         notes=(*held.reasons, *_notes(order, model, context, template, core_count)),
         prefill_threads=threads.prefill,
         kernels=kernels.variant(),
+        card=card_of(model, order.model, CHATML if template == "chatml" else ""),
     )
 
 

@@ -102,25 +102,31 @@ class ChatTemplate:
         self._knows_tools = self._probe_tools()
         self.call_form = form_of(source) if self._knows_tools else CallForm()
 
-    def render(self, turns: tuple[Turn, ...], tools: tuple[Tool, ...] = ()) -> str:
+    def render(
+        self, turns: tuple[Turn, ...], tools: tuple[Tool, ...] = (), think: bool | None = None
+    ) -> str:
         """The prompt for a conversation, ready for the assistant to go on.
 
         Tools go to a template that knows them, else into the system message.
         """
         if self._knows_tools and (tools or any(t.tool_calls or t.role == "tool" for t in turns)):
             try:
-                return self._render(self._fitting(native(turns)), shown(tools) or None)
+                return self._render(self._fitting(native(turns)), shown(tools) or None, think)
             except TemplateRefusal:  # it wants tools in an order of its own
-                return self._render(self._fitting(plain(turns, tools)))
-        return self._render(self._fitting(plain(turns, tools)))
+                pass
+        return self._render(self._fitting(plain(turns, tools)), None, think)
 
     def _fitting(self, messages: list[Json]) -> list[Json]:
         return messages if self._takes_system else _without_system(messages)
 
-    def _render(self, messages: list[Json], tools: list[Json] | None = None) -> str:
+    def _render(
+        self, messages: list[Json], tools: list[Json] | None = None, think: bool | None = None
+    ) -> str:
         parts: list[str] = []
         size = 0
         names = {**self._names, "tools": tools} if tools else self._names
+        if think is not None:
+            names = {**names, "enable_thinking": think}  # as Qwen and those after it call it
         with _bounded():
             for part in self._template.generate(messages=messages, **names):
                 size += len(part)

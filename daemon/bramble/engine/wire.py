@@ -8,23 +8,15 @@ from typing import Literal
 
 import msgspec
 
-from bramble.engine.extras import Bias, Drawn, Extras, Said, ToolCall
+from bramble.engine.extras import Bias, Drawn, Extras, Said
+from bramble.engine.question import Card, Question, Told
+from bramble.engine.turn import Turn as Turn
 
 FRAME_LIMIT = 64 * 1024 * 1024
 """Largest accepted frame in bytes; either side treats a longer one as a broken peer."""
 
 _HEADER = struct.Struct(">I")
 HEADER_SIZE = _HEADER.size
-
-
-class Turn(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One message of a conversation as the chat template sees it. A tool's answer names the call that it is for."""
-
-    role: Literal["system", "user", "assistant", "tool"]
-    content: str
-    tool_calls: tuple[ToolCall, ...] = ()
-    tool_call_id: str = ""
-    name: str = ""
 
 
 class Sampling(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -142,12 +134,14 @@ class LoadEmbedding(msgspec.Struct, frozen=True, tag=True):
 class Embed(msgspec.Struct, frozen=True, tag=True):
     """Turn each text (or its tokens) into a vector; answered by `Embedded` or `Refused`.
 
-    `dimensions` keeps that many numbers of each vector, 0 all of them.
+    `dimensions` keeps that many numbers of each vector, 0 all of them. With `cut` too long a text counts as far as it
+    fits, else it is refused.
     """
 
     id: int
     texts: tuple[str | tuple[int, ...], ...]
     dimensions: int = 0
+    cut: bool = False
 
 
 # ── engine → daemon ──────────────────────────────────────────────────────────────────────────────
@@ -181,6 +175,7 @@ class Ready(msgspec.Struct, frozen=True, tag=True):
     notes: tuple[str, ...] = ()
     prefill_threads: int = 0
     kernels: str = ""
+    card: Card = Card()
 
 
 class Unusable(msgspec.Struct, frozen=True, tag=True):
@@ -269,7 +264,7 @@ class Embedded(msgspec.Struct, frozen=True, tag=True):
     tokens: int
 
 
-Event = Started | Progress | Piece | Done | Refused | Embedded
+Event = Started | Progress | Piece | Done | Refused | Embedded | Told
 
 
 class Events(msgspec.Struct, frozen=True, tag=True):
@@ -278,7 +273,9 @@ class Events(msgspec.Struct, frozen=True, tag=True):
     events: tuple[Event, ...]
 
 
-ToEngine = Load | Generate | Typing | Cancel | Limits | Ping | Shutdown | LoadEmbedding | Embed
+ToEngine = (
+    Load | Generate | Typing | Cancel | Limits | Ping | Shutdown | LoadEmbedding | Embed | Question
+)
 ToDaemon = Loading | Ready | Unusable | Pong | Events
 
 _encoder = msgspec.msgpack.Encoder()

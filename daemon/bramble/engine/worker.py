@@ -12,6 +12,8 @@ from bramble.engine.batch import Output, Step
 from bramble.engine.channel import Channel
 from bramble.engine.draft import Guess
 from bramble.engine.loading import Loaded
+from bramble.engine.question import Apply, Detokenize, Inspect, Tokenize
+from bramble.engine.questions import Questions
 from bramble.engine.restraint import Restraint
 from bramble.engine.slot import Job, Slot
 from bramble.engine.text import TextStream
@@ -27,6 +29,7 @@ class Worker:
         self._asked = Asked(parts.model, parts.template, parts.context.size)
         self._ahead = Ahead(parts.model, parts.template, parts.context.size)
         self._restraint = Restraint(parts)
+        self._questions = Questions(parts.model, parts.template, parts.cache)
         self._events: list[wire.Event] = []
         self._steps = self._prompted = self._cached = self._completed = 0
         self._slowest = 0.0
@@ -58,6 +61,8 @@ class Worker:
                 self._ahead.put(message)
             case wire.Cancel(id):
                 self._cancel(id)
+            case Tokenize() | Detokenize() | Apply() | Inspect():
+                self._events.append(self._questions.answer(message))
             case wire.Limits():
                 self._restraint.obey(message)
                 self._ahead.allow(message.ahead)

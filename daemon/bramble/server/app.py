@@ -8,6 +8,7 @@ from aiohttp import web
 from bramble.access.keeper import Keeper
 from bramble.chat.turn import Chat
 from bramble.config import Config
+from bramble.engine.client import Engine
 from bramble.engine.embedder import Embedder
 from bramble.server.access import Access
 from bramble.server.answering import Answering
@@ -15,8 +16,15 @@ from bramble.server.door import attended
 from bramble.server.embeddings import EmbeddingsRoom
 from bramble.server.errors import shaped
 from bramble.server.exports import Exports
+from bramble.server.llama import Llama
 from bramble.server.metrics import Metrics
+from bramble.server.naming import Naming
+from bramble.server.ollama.pull import Pulls
+from bramble.server.ollama.served import Served
+from bramble.server.ollama.shelf import Shelf
+from bramble.server.ollama.talk import Talk
 from bramble.server.openai import OpenAI
+from bramble.server.openapi.document import OpenAPI
 from bramble.server.pages import Pages, folder
 from bramble.server.proxies import Proxies
 from bramble.server.session import SessionRoom
@@ -58,6 +66,8 @@ def application(
     embedder: Embedder | None,
     metrics: Metrics,
     keeper: Keeper,
+    engine: Engine,
+    pulls: Pulls,
     rooms: Iterable[Room] = (),
 ) -> web.Application:
     """Every route that there is, those of further `rooms` with them. Raises PageMissing."""
@@ -73,15 +83,21 @@ def application(
     )
     app.on_response_prepare.append(_add_headers)
     answering = Answering(chat, status)
+    naming = Naming(config.models_dir)
+    served = Served(answering, engine, embedder, naming)
     app.router.add_get("/healthz", status.alive)
     app.router.add_get("/readyz", status.ready)
     for room in (
-        Pages(folder()),
+        Pages(folder(), server.ollama_port),
         Sockets(chat, status, keeper),
         SessionRoom(keeper, server.access),
         Exports(chat),
-        OpenAI(answering, (embedder.name,) if embedder else ()),
+        OpenAI(answering, naming, (embedder.name,) if embedder else ()),
         EmbeddingsRoom(embedder),
+        Talk(answering, engine, served),
+        Shelf(served, pulls, (config.engine.idle_unload, config.embedding.idle_unload)),
+        Llama(answering, engine),
+        OpenAPI(),
         metrics,
         *rooms,
     ):

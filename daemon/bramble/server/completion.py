@@ -11,7 +11,7 @@ from bramble.engine.wire import Turn
 from bramble.errors import BadRequest
 from bramble.scheduler import Request
 from bramble.server.offers import Called, Choice, Offer, forced, offered
-from bramble.server.parameters import Parameters, Tokens
+from bramble.server.parameters import JsonObject, Parameters, Tokens, any_object
 from bramble.server.replies import ChatReply
 
 SCHEMA_LIMIT = 64 * 1024
@@ -49,7 +49,7 @@ class ChatMessage(msgspec.Struct):
 class NamedSchema(msgspec.Struct):
     """The schema of `response_format`; without one, any JSON object."""
 
-    schema: msgspec.Raw = msgspec.Raw(b'{"type":"object"}')
+    schema: JsonObject = msgspec.field(default_factory=any_object)
     strict: bool | None = None
 
 
@@ -60,7 +60,7 @@ class TextFormat(msgspec.Struct, tag_field="type", tag="text"):
 class ObjectFormat(msgspec.Struct, tag_field="type", tag="json_object"):
     """Any JSON object, or one of a schema, as llama-server takes it."""
 
-    schema: msgspec.Raw = msgspec.Raw(b'{"type":"object"}')
+    schema: JsonObject = msgspec.field(default_factory=any_object)
 
 
 class SchemaFormat(msgspec.Struct, tag_field="type", tag="json_schema"):

@@ -3,6 +3,7 @@
 import asyncio
 from array import array
 from base64 import b64encode
+from collections.abc import Callable, Sequence
 from typing import Annotated, Literal
 
 import msgspec
@@ -76,21 +77,34 @@ class EmbeddingsRoom:
         return web.Response(body=data, content_type="application/json")
 
 
-async def _encoded(answer: Embeddings, model: str, *, as_text: bool) -> bytes:
-    """The whole body, written a few vectors at a time so that nobody's stream halts."""
+async def written(vectors: Sequence[bytes], write: Callable[[bytes], bytes]) -> list[bytes]:
+    """Each vector as JSON, a few at a time so that nobody's stream halts."""
     parts: list[bytes] = []
-    written = 0
-    for index, vector in enumerate(answer.vectors):
-        value = (
-            b'"%b"' % b64encode(vector)
-            if as_text
-            else msgspec.json.encode(array("f", vector).tolist())
-        )
-        parts.append(b'{"object":"embedding","index":%d,"embedding":%b}' % (index, value))
-        written += len(vector) // 4
-        if written >= NUMBERS_AT_ONCE:
-            written = 0
+    numbers = 0
+    for vector in vectors:
+        parts.append(write(vector))
+        numbers += len(vector) // 4
+        if numbers >= NUMBERS_AT_ONCE:
+            numbers = 0
             await asyncio.sleep(0)
+    return parts
+
+
+def as_numbers(vector: bytes) -> bytes:
+    """A list of numbers."""
+    return msgspec.json.encode(array("f", vector).tolist())
+
+
+def _as_text(vector: bytes) -> bytes:
+    return b'"%b"' % b64encode(vector)
+
+
+async def _encoded(answer: Embeddings, model: str, *, as_text: bool) -> bytes:
+    values = await written(answer.vectors, _as_text if as_text else as_numbers)
+    parts = [
+        b'{"object":"embedding","index":%d,"embedding":%b}' % (index, value)
+        for index, value in enumerate(values)
+    ]
     usage = {"prompt_tokens": answer.tokens, "total_tokens": answer.tokens}
     return b'{"object":"list","data":[%b],"model":%b,"usage":%b}' % (
         b",".join(parts),

@@ -21,6 +21,7 @@ from bramble.errors import (
     NotFound,
     TooMany,
 )
+from bramble.server.families import LLAMA, OLLAMA, llama_error, ollama_error
 
 log = logging.getLogger("bramble.server")
 
@@ -122,6 +123,10 @@ def _answer(request: web.Request, error: BrambleError) -> web.Response:
 def _body(request: web.Request, error: BrambleError) -> dict[str, Any]:
     if request.path.startswith("/v1/"):
         return openai_error(error)
+    if request.path in OLLAMA:
+        return ollama_error(error.message, error.hint)
+    if request.path in LLAMA:
+        return llama_error(status_of(error), error.message, error.hint)
     return {"error": {"code": error.code, "message": error.message, "hint": error.hint}}
 
 

@@ -17,14 +17,14 @@ class CannotListen(BrambleError):
     code = "cannot_listen"
 
 
-def listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int, setting: str = "server.port") -> socket.socket:
     """A listening socket on `host`; "*" is every address, IPv4 and IPv6. Raises CannotListen."""
     try:
         return with_deadline(_everywhere(port) if host == "*" else _on(host, port))
     except OSError as error:
         where = f"port {port}" if host == "*" else f"{host} port {port}"
         if error.errno == errno.EADDRINUSE:
-            advice = "another program uses it; stop that one or take another port (server.port)"
+            advice = f"another program uses it; stop that one or take another port ({setting})"
             raise CannotListen(f"Cannot listen on {where}: {advice}.") from error
         raise CannotListen(f"Cannot listen on {where}: {error.strerror or error}.") from error
 

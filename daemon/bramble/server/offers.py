@@ -10,6 +10,7 @@ from msgspec import Meta
 
 from bramble.engine.extras import Tool, ToolCall
 from bramble.errors import BadRequest
+from bramble.server.parameters import JsonObject, empty_object
 
 
 class Function(msgspec.Struct):
@@ -17,7 +18,7 @@ class Function(msgspec.Struct):
 
     name: Annotated[str, Meta(min_length=1, max_length=256)]
     description: str | None = None
-    parameters: msgspec.Raw = msgspec.Raw(b"{}")
+    parameters: JsonObject = msgspec.field(default_factory=empty_object)
 
 
 class Offer(msgspec.Struct):

@@ -24,6 +24,8 @@ TYPES = {
     ".webmanifest": "application/manifest+json",
     ".woff2": "font/woff2",
 }
+PAGE = ("text/html", "text/*", "*/*")
+"""What a client accepts that may be sent the page."""
 FOREVER = "public, max-age=31536000, immutable"
 PLACE = b"{{static}}"
 """Stands in index.html for the folder of the files, whose name changes with their content."""
@@ -44,9 +46,13 @@ class PageMissing(BrambleError):
 
 
 class Pages:
-    """Serves one folder of files from memory. Raises PageMissing where there is no page in it."""
+    """Serves one folder of files from memory. Raises PageMissing where there is no page in it.
 
-    def __init__(self, folder: Path) -> None:
+    On `ollama_port` / is what Ollama's clients look for.
+    """
+
+    def __init__(self, folder: Path, ollama_port: int | str = "none") -> None:
+        self._ollama_port = ollama_port
         if not (folder / "index.html").is_file():
             raise PageMissing(f"The page is missing: there is no {folder / 'index.html'}.")
         contents = {
@@ -68,11 +74,19 @@ class Pages:
         app.router.add_get("/static/{path:.*}", self.file)
 
     async def page(self, request: web.Request) -> web.Response:
-        """GET /: asked for anew each time, sent only when it changed."""
+        """GET /: asked for anew each time, sent only when it changed. Programs that look for Ollama find it."""
+        if self._is_for_ollama(request):
+            return web.Response(text="Ollama is running", headers={"Vary": "Accept"})
         headers = {"Cache-Control": "no-cache", "ETag": self._tag}
         if self._tag in request.headers.get("If-None-Match", ""):
             return web.Response(status=304, headers=headers)
         return _send(request, self._page, headers)
+
+    def _is_for_ollama(self, request: web.Request) -> bool:
+        """A browser names text/html, curl takes anything; who asks for JSON or plain text alone is a client."""
+        port = request.get_extra_info("sockname", ("", 0))[1]
+        accepts = request.headers.get("Accept", "*/*")
+        return port == self._ollama_port or not any(kind in accepts for kind in PAGE)
 
     async def file(self, request: web.Request) -> web.Response:
         """GET /static/<hash>/<name>: never changes under this name."""
@@ -103,7 +117,7 @@ def _file(name: str, data: bytes) -> File:
 
 
 def _send(request: web.Request, file: File, headers: dict[str, str]) -> web.Response:
-    headers |= {"Content-Type": file.kind, "Vary": "Accept-Encoding"}
+    headers |= {"Content-Type": file.kind, "Vary": "Accept, Accept-Encoding"}
     if file.small and "gzip" in request.headers.get("Accept-Encoding", ""):
         return web.Response(body=file.small, headers=headers | {"Content-Encoding": "gzip"})
     return web.Response(body=file.plain, headers=headers)

@@ -13,7 +13,20 @@ Penalty = Annotated[float, Meta(ge=-2, le=2)]
 Part = Annotated[float, Meta(ge=0, le=1)]
 Weight = Annotated[float, Meta(ge=-100, le=100)]
 
+JsonObject = Annotated[msgspec.Raw, Meta(extra_json_schema={"type": "object"})]
+"""An object that is handed on as it came."""
+
 SEEDS = 1 << 63
+
+
+def empty_object() -> msgspec.Raw:
+    """{}"""
+    return msgspec.Raw(b"{}")
+
+
+def any_object() -> msgspec.Raw:
+    """The schema of any JSON object."""
+    return msgspec.Raw(b'{"type":"object"}')
 
 
 class StreamOptions(msgspec.Struct):

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import groupby
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
@@ -13,7 +13,7 @@ from bramble.errors import BadRequest
 from bramble.scheduler import Request
 from bramble.server.completion import ObjectFormat, Role, TextFormat, named, text_of
 from bramble.server.offers import Function, Name, Named, Offer, forced, offered
-from bramble.server.parameters import Drawing, Tokens
+from bramble.server.parameters import Drawing, JsonObject, Tokens, empty_object
 
 READ = {"input_text", "output_text", "text", "refusal"}
 LOGPROBS = "message.output_text.logprobs"
@@ -63,7 +63,7 @@ class Item(msgspec.Struct):
 class NamedSchema(msgspec.Struct, tag_field="type", tag="json_schema"):
     """JSON of a schema."""
 
-    schema: msgspec.Raw
+    schema: JsonObject
     name: str = ""
     description: str | None = None
     strict: bool | None = None
@@ -81,7 +81,7 @@ class Offered(msgspec.Struct):
     type: str = "function"
     name: str = ""
     description: str | None = None
-    parameters: msgspec.Raw = msgspec.Raw(b"{}")
+    parameters: JsonObject = msgspec.field(default_factory=empty_object)
 
     def offer(self) -> Offer:
         """As chat completions know it."""
@@ -117,9 +117,9 @@ class Response(Drawing, kw_only=True):
     metadata: dict[str, str] | None = None
     store: bool | None = None
     previous_response_id: str | None = None
-    conversation: str | dict[str, object] | None = None
+    conversation: str | dict[str, Any] | None = None
     background: bool | None = None
-    prompt: dict[str, object] | None = None
+    prompt: dict[str, Any] | None = None
 
     def prompts(self, max_tokens: int) -> list[list[Request]]:
         """The one request that this is; `max_tokens` where no length is named. Raises BadRequest."""

@@ -1,0 +1,1 @@
+"""/openapi.json: every route, what it takes and how it answers."""

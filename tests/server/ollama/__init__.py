@@ -1,0 +1,1 @@
+"""Ollama's API, mirrored as it is in the daemon."""
