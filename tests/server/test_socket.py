@@ -254,9 +254,16 @@ async def test_bytes_are_no_frame(daemon: Running) -> None:
     async with page(daemon.http, daemon.url) as one:
         await one.socket.send_bytes(b'{"type":"ping"}')
         assert (await one.until("error"))["code"] == "bad_frame"
-        await one.socket.send_frame(b'{"type":"say","text":"\xff"}', WSMsgType.TEXT)
-        assert (await one.until("error"))["code"] == "bad_frame"
         await still_works(one)
+
+
+async def test_what_is_no_text_ends_the_connection(daemon: Running) -> None:
+    async with page(daemon.http, daemon.url) as one:
+        await one.socket.send_frame(b'{"type":"say","text":"\xff"}', WSMsgType.TEXT)
+        async with asyncio.timeout(DEADLINE):
+            while (await one.socket.receive()).type is not WSMsgType.CLOSE:
+                pass
+        assert one.socket.close_code == WSCloseCode.INVALID_TEXT
 
 
 async def test_a_frame_of_10_mb_is_refused_with_a_reason(daemon: Running) -> None:

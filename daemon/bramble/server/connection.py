@@ -8,7 +8,7 @@ import logging
 from contextlib import aclosing, suppress
 from functools import partial
 
-from aiohttp import WSMsgType
+from aiohttp import WSCloseCode, WSMsgType
 
 import bramble
 from bramble.chat.answer import Answer, Internal
@@ -18,7 +18,7 @@ from bramble.errors import BadRequest, BrambleError, NotFound
 from bramble.server import frames, incoming, shelf
 from bramble.server.codec import decode, failure, translate
 from bramble.server.status import Status
-from bramble.server.websocket import Socket
+from bramble.server.websocket import Socket, is_text
 
 log = logging.getLogger("bramble.server")
 
@@ -62,6 +62,9 @@ class Connection:
             await self._socket.send(self._status.frame())
             async for message in self._socket:
                 if message.type is WSMsgType.TEXT:
+                    if not is_text(message.data):
+                        await self._socket.close(code=WSCloseCode.INVALID_TEXT)
+                        break
                     await self._receive(decode(message.data))
                 elif message.type is WSMsgType.BINARY:
                     await self._receive(NO_TEXT)

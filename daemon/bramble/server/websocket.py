@@ -15,6 +15,15 @@ GOODBYE_SECONDS = 2.0
 """How long a client may take to close after it was told to."""
 
 
+def is_text(data: bytes) -> bool:
+    """Whether this may stand in a text frame (RFC 6455, 8.1)."""
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 class Socket(web.WebSocketResponse):
     """aiohttp's socket, which also says why before it closes because of a frame that is too large."""
 

@@ -1,0 +1,183 @@
+"""LangChain's own integration tests for chat models and embeddings, against Bramble by both of its packages.
+
+They need the extra `test-clients` and minutes. What needs a model that sees, hears or decides by itself to call a
+function is left out: the starter does none of that.
+"""
+
+# pyright: basic, reportMissingImports=false, reportIncompatibleMethodOverride=false
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.daemons import Live
+from tests.engine import tiny
+
+pytest.importorskip("langchain_tests")
+
+from langchain_ollama import ChatOllama, OllamaEmbeddings
+from langchain_openai import ChatOpenAI, OpenAIEmbeddings
+from langchain_tests.integration_tests import (
+    ChatModelIntegrationTests,
+    EmbeddingsIntegrationTests,
+)
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(300),
+    pytest.mark.filterwarnings("ignore"),  # theirs
+]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def server(starter: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+    """A Bramble with both kinds of models, whose address the classes below take."""
+    folder = tmp_path_factory.mktemp("langchain")
+    tiny.bert(folder / "tiny-bert.gguf")
+    live = Live(
+        folder,
+        f"engine.model={starter}",
+        f"embedding.model={folder}/tiny-bert.gguf",
+        "chat.max_tokens=64",
+    )
+    for tests in (ByOpenAI, ByOllama, VectorsByOpenAI, VectorsByOllama):
+        tests.url = live.until_ready()
+    yield live
+    live.end()
+
+
+class ByOpenAI(ChatModelIntegrationTests):
+    """langchain-openai; tools are called where they must be."""
+
+    __test__ = False
+    url = ""
+
+    @property
+    def chat_model_class(self) -> type[ChatOpenAI]:
+        return ChatOpenAI
+
+    @property
+    def chat_model_params(self) -> dict:
+        return {
+            "model": "starter",
+            "base_url": f"{self.url}/v1",
+            "api_key": "any",
+            "temperature": 0,
+            "max_retries": 20,
+        }
+
+    @property
+    def structured_output_kwargs(self) -> dict:
+        return {"method": "json_schema"}
+
+    @property
+    def supports_json_mode(self) -> bool:
+        return True
+
+    @property
+    def has_tool_calling(self) -> bool:
+        return True
+
+    @property
+    def has_tool_choice(self) -> bool:
+        return True
+
+    @property
+    def model_override_value(self) -> str:
+        return "starter:latest"
+
+
+class ByOllama(ChatModelIntegrationTests):
+    """langchain-ollama, which has no way to say that a tool must be called."""
+
+    __test__ = False
+    url = ""
+
+    @property
+    def chat_model_class(self) -> type[ChatOllama]:
+        return ChatOllama
+
+    @property
+    def chat_model_params(self) -> dict:
+        return {
+            "model": "starter",
+            "base_url": self.url,
+            "temperature": 0,
+            "validate_model_on_init": True,
+        }
+
+    @property
+    def structured_output_kwargs(self) -> dict:
+        return {"method": "json_schema"}
+
+    @property
+    def supports_json_mode(self) -> bool:
+        return True
+
+    @property
+    def has_tool_calling(self) -> bool:
+        return False
+
+    @property
+    def model_override_value(self) -> str:
+        return "starter:latest"
+
+
+class TestChatByOpenAI(ByOpenAI):
+    """All of them."""
+
+    __test__ = True
+
+
+class TestChatByOllama(ByOllama):
+    """All of them."""
+
+    __test__ = True
+
+
+class VectorsByOpenAI(EmbeddingsIntegrationTests):
+    """langchain-openai, which sends texts as they are where it is told that the server counts tokens otherwise."""
+
+    __test__ = False
+    url = ""
+
+    @property
+    def embeddings_class(self) -> type[OpenAIEmbeddings]:
+        return OpenAIEmbeddings
+
+    @property
+    def embedding_model_params(self) -> dict:
+        return {
+            "model": "tiny-bert",
+            "base_url": f"{self.url}/v1",
+            "api_key": "any",
+            "check_embedding_ctx_length": False,
+        }
+
+
+class VectorsByOllama(EmbeddingsIntegrationTests):
+    """langchain-ollama."""
+
+    __test__ = False
+    url = ""
+
+    @property
+    def embeddings_class(self) -> type[OllamaEmbeddings]:
+        return OllamaEmbeddings
+
+    @property
+    def embedding_model_params(self) -> dict:
+        return {"model": "tiny-bert", "base_url": self.url}
+
+
+class TestVectorsByOpenAI(VectorsByOpenAI):
+    """All of them."""
+
+    __test__ = True
+
+
+class TestVectorsByOllama(VectorsByOllama):
+    """All of them."""
+
+    __test__ = True
