@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import sys
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -216,6 +217,21 @@ async def test_a_model_that_fails_after_the_old_one_left_brings_that_back(
         assert streams.broken == []
         assert daemon.engine.spec == spec
         assert len(daemon.engine.pids) == 1
+
+
+async def test_a_choice_at_the_terminal_reaches_a_running_daemon(
+    starter: Path, twin: Path, tmp_path: Path
+) -> None:
+    async with real(tmp_path, starter) as running:
+        swapper = running.daemon.swapper
+        options = [f"--set=state_dir={tmp_path}", f"--set=engine.model={starter}"]
+        command = [sys.executable, "-m", "bramble", "models", "use", str(twin), *options]
+        process = await asyncio.create_subprocess_exec(*command)
+        assert await process.wait() == 0
+        async with asyncio.timeout(40):
+            while swapper.name == str(starter):
+                await asyncio.sleep(0.02)
+        assert swapper.name == str(twin)
 
 
 async def test_one_change_at_a_time(starter: Path, twin: Path, tmp_path: Path) -> None:

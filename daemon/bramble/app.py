@@ -198,6 +198,7 @@ class Daemon:
         while True:
             await asyncio.sleep(LOOK_SECONDS)
             self.keeper.look()
+            self.swapper.look()
             self._renew()
 
     def _renew(self) -> None:

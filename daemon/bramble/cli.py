@@ -62,6 +62,9 @@ def _parser() -> argparse.ArgumentParser:
     fetch.add_argument("name", help="a name from `bramble models list`, or the address of a file")
     fetch.add_argument("--sha256", default="", metavar="HEX", help="what a file at an address is")
     fetch.set_defaults(run=_fetch)
+    use = add("use", parents=settings, help="answer with one; a running Bramble changes to it")
+    use.add_argument("name", help="a name from `bramble models list`, or a GGUF file")
+    use.set_defaults(run=_use)
     remove = add("remove", parents=settings, help="delete one from the disk")
     remove.add_argument("name", help="a name from `bramble models list`")
     remove.set_defaults(run=_remove)
@@ -230,6 +233,14 @@ def _fetch(options: argparse.Namespace) -> int:
     from bramble.storeroom import bring
 
     bring(load(options.config, options.set), options.name, options.sha256)
+    return 0
+
+
+def _use(options: argparse.Namespace) -> int:
+    from bramble.config import load
+    from bramble.storeroom import use
+
+    use(load(options.config, options.set), options.name)
     return 0
 
 

@@ -9,11 +9,12 @@ from rich.table import Column, Table
 
 from bramble.board import memory
 from bramble.config import Config
+from bramble.errors import ModelUnavailable
 from bramble.models import download
 from bramble.models.catalogue import catalogue, find
-from bramble.models.choice import chosen
+from bramble.models.choice import chosen, remember
 from bramble.models.fit import fits
-from bramble.models.library import is_present, remove_model
+from bramble.models.library import is_present, remove_model, resolve
 from bramble.models.own import fetch_own, is_address
 from bramble.models.tuned import all_tuned, is_whole
 
@@ -68,6 +69,21 @@ def bring(config: Config, name: str, sha256: str) -> None:
     print(f"{model.title} is here and verified: {file}")
     if is_address(title):
         print(f"It is called {name} from now on; its SHA-256 is {model.sha256}.")
+
+
+def use(config: Config, name: str) -> None:
+    """Answer with this model from now on. Raises NotFound, ModelUnavailable where it cannot be remembered."""
+    resolve(name, config.models_dir)
+    path = Path(name).expanduser()
+    name = str(path.absolute()) if path.is_file() else name
+    try:
+        remember(config, name)
+    except OSError as error:
+        raise ModelUnavailable(
+            f"{config.state_dir} cannot be written: {error.strerror or error}.",
+            "Run this as the user that Bramble runs as, or with sudo.",
+        ) from error
+    print(f"{name} answers from the next start on; a running Bramble changes to it within seconds.")
 
 
 def remove(config: Config, name: str) -> None:

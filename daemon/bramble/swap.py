@@ -6,6 +6,7 @@ Where both fit the memory it loads beside the old one; else running answers fini
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal
 
@@ -66,6 +67,8 @@ class Swapper:
         self.name = choice.chosen(config)
         """What answers now, as people call it."""
         self.last: Swap | None = None
+        self._looked = ""
+        self._task: asyncio.Task[None] | None = None
 
     @property
     def busy(self) -> bool:
@@ -101,6 +104,20 @@ class Swapper:
         self.name = name
         self._set(Swap(name, "done"))
         return ready
+
+    def look(self) -> None:
+        """Somebody may have chosen another model with `bramble models use`; to be called every few seconds."""
+        name = choice.remembered(self._config)
+        if name not in ("", self.name, self._looked) and not self.busy:
+            self._task = asyncio.create_task(self._follow(name))
+        self._looked = name
+
+    async def _follow(self, name: str) -> None:
+        with suppress(BrambleError):  # it is logged, and told by `last`
+            await self.activate(name)
+            return
+        # What cannot be used now is not what the next start should begin with.
+        await asyncio.to_thread(choice.remember, self._config, self.name)
 
     async def _change(self, name: str) -> Ready:
         await asyncio.to_thread(verify, name, self._config.models_dir)

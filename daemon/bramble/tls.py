@@ -52,8 +52,10 @@ class Certificate:
         return True
 
     def _load(self) -> None:
-        # Without a password function OpenSSL would ask at the terminal for that of an encrypted key.
-        self.context.load_cert_chain(*self._files, password=lambda: "")
+        # A pair of which only one file is replaced yet would leave a context without a key: tried elsewhere first.
+        for context in (ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), self.context):
+            # Without a password function OpenSSL would ask at the terminal for that of an encrypted key.
+            context.load_cert_chain(*self._files, password=lambda: "")
 
     def _look(self) -> list[int]:
         files = [Path(file) for file in self._files]

@@ -82,10 +82,15 @@ class Engine:
             task.cancel()
         await asyncio.gather(*(house.supervisor.stop(grace) for house in list(self._houses)))
 
-    def restart(self) -> None:
-        """Begin anew with the same model; answers go on after that."""
-        self.rest("The model is loaded anew.")
-        self.wake()
+    async def restart(self) -> None:
+        """Begin anew with the same model, also where it had failed; answers go on after that."""
+        if self.state.phase is not Phase.FAILED:
+            self.rest("The model is loaded anew.")
+            self.wake()
+            return
+        old, self._house = self._house, self._build(self._house.spec)
+        self._house.supervisor.start()
+        await self._leave(old)
 
     def limit(self, limits: wire.Limits) -> None:
         """Let it do with less, or with as much as was planned again: this engine and all that follow."""
@@ -95,6 +100,8 @@ class Engine:
 
     def rest(self, reason: str, *, until_asked: bool = False) -> None:
         """Give the model's memory back until `wake`, or until somebody asks for an answer."""
+        if until_asked and (self._trial is not None or len(self._houses) > 1):
+            return  # nobody asks one that is still being loaded
         for house in self._houses:
             house.supervisor.rest(reason, until_asked=until_asked)
 

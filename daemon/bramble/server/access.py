@@ -18,7 +18,7 @@ from bramble.server.identity import WHO, require_admin
 from bramble.server.proxies import address
 
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
-FOR_ALL = frozenset({"/", "/healthz", "/readyz", "/api/session", "/api/password"})
+FOR_ALL = frozenset({"/", "/health", "/healthz", "/readyz", "/api/session", "/api/password"})
 """Routes that nobody needs to sign in for: the page can ask for the password, and machines look after the machine."""
 STATIC = "/static/"
 ADMIN = "/api/admin/"

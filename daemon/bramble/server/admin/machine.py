@@ -44,7 +44,7 @@ class MachineRoom:
         with audited(request, "engine.restart"):
             if self._scheduler.held:
                 raise ModelUnavailable("The board recovers; the model is not loaded now.")
-            self._engine.restart()
+            await self._engine.restart()
         return json_response({"status": self._engine.state.phase}, 202)
 
     async def switch(self, request: web.Request) -> web.Response:
