@@ -1,6 +1,6 @@
 """The command: which faults, how often, and where the results go.
 
-Exit status: 0 where all held that was tried, 1 where something did not.
+Exit status: 0 where all held that was tried, 1 where something did not, 130 where it was ended from outside.
 """
 
 import argparse
@@ -18,10 +18,10 @@ from rich.console import Console
 from bramble.config import Config
 from bramble.models.catalogue import find
 from bramble.models.library import location
-from tests.faults.fault import BROKEN, LeftOut, Tally
+from tests.faults.fault import BROKEN, Fault, LeftOut, Tally
 from tests.faults.ground import Ground
 from tests.faults.kinds import FAULTS
-from tests.faults.show import Results, as_json, show
+from tests.faults.show import as_json, show
 
 WIDTH = 160
 """Columns of the table where no terminal says how many there are."""
@@ -46,15 +46,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with TemporaryDirectory(prefix="bramble-faults-") as folder:
         progress = Console(stderr=True, highlight=False)
         ground = Ground(Path(folder), given.model, given.full, given.minutes, progress.print)
-        results = asyncio.run(_inflict(ground, given.fault or list(FAULTS), given.tries))
+        results: dict[type[Fault], Tally | str] = {}
+        ended = False
+        try:
+            asyncio.run(_inflict(ground, given.fault or list(FAULTS), given.tries, results))
+        except KeyboardInterrupt:
+            console.print("Ended before it was finished: this is how far it came.")
+            ended = True
     show(console, results)
     if given.json:
         given.json.write_text(json.dumps(as_json(results), ensure_ascii=False, indent=1) + "\n")
-    return int(any(isinstance(each, Tally) and not each.held for each in results.values()))
+    broken = any(isinstance(each, Tally) and not each.held for each in results.values())
+    return 130 if ended else int(broken)
 
 
-async def _inflict(ground: Ground, names: Sequence[str], tries: int | None) -> Results:
-    results: dict[type, Tally | str] = {}
+async def _inflict(
+    ground: Ground,
+    names: Sequence[str],
+    tries: int | None,
+    results: dict[type[Fault], Tally | str],
+) -> None:
+    """Fill `results`, which are there also where this is interrupted."""
     for name in names:
         fault, tally = FAULTS[name], Tally()
         count = tries or (fault.full if ground.full else fault.few)
@@ -67,7 +79,6 @@ async def _inflict(ground: Ground, names: Sequence[str], tries: int | None) -> R
         except BROKEN as error:
             tally.failures += 1
             tally.problem(f"it broke off: {type(error).__name__} {error}")
-    return results
 
 
 def _parser() -> argparse.ArgumentParser:
