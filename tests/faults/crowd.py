@@ -33,7 +33,7 @@ class Crowd(Fault):
     answers begun before those of somebody else who waits. p95: until one is refused.
     """
 
-    name, full, few, timed = "crowd", 1, 1, "refusal"
+    name, full, few, timed, slow = "crowd", 1, 1, "refusal", True
 
     async def inflict(self, tally: Tally, tries: int) -> None:
         """One crowd; a refusal is a try."""

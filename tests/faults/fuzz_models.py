@@ -58,7 +58,7 @@ class FuzzModels(Fault):
     to a whole daemon, which lives on and says what is wrong. p95 of the time to a verdict.
     """
 
-    name, full, few, timed = "fuzz-models", 1000, 12, "verdict"
+    name, full, few, timed = "fuzz-models", 1000, 8, "verdict"
 
     async def inflict(self, tally: Tally, tries: int) -> None:
         """So many files."""

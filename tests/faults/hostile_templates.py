@@ -85,7 +85,7 @@ class HostileTemplates(Fault):
     question gets an answer or a clear error, and nothing that a template calls happens. p95 of the time to that.
     """
 
-    name, full, few, timed = "hostile-templates", len(HOSTILE), 3, "verdict"
+    name, full, few, timed = "hostile-templates", len(HOSTILE), 2, "verdict"
 
     async def inflict(self, tally: Tally, tries: int) -> None:
         """So many of them; a few are taken from the middle."""

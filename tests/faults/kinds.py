@@ -17,6 +17,7 @@ from tests.faults.resume import Resume
 from tests.faults.sigterm import Terminate
 from tests.faults.slow_loris import SlowLoris
 from tests.faults.soak import Soak
+from tests.faults.wear import Wear
 
 FAULTS: dict[str, type[Fault]] = {
     fault.name: fault
@@ -39,6 +40,7 @@ FAULTS: dict[str, type[Fault]] = {
         FuzzBodies,
         FuzzModels,
         HostileTemplates,
+        Wear,
         Soak,
     )
 }

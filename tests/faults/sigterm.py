@@ -24,7 +24,7 @@ class Terminate(Fault):
     it, and every message that was acknowledged is stored. p95 of the time to leave.
     """
 
-    name, full, few, timed = "sigterm", 100, 2, "leaving"
+    name, full, few, timed = "sigterm", 100, 1, "leaving"
 
     async def inflict(self, tally: Tally, tries: int) -> None:
         """One state directory, so many stops."""

@@ -16,8 +16,11 @@ from tests.faults.soak import growth
 
 
 def cases() -> list[object]:
-    marks = {True: [pytest.mark.slow, pytest.mark.timeout(600)], False: []}
-    return [pytest.param(each, id=name, marks=marks[each.slow]) for name, each in FAULTS.items()]
+    bound, slow = pytest.mark.timeout(300), pytest.mark.slow
+    return [
+        pytest.param(each, id=name, marks=[bound, *[slow] * each.slow])
+        for name, each in FAULTS.items()
+    ]
 
 
 @pytest.mark.parametrize("fault", cases())
