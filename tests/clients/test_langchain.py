@@ -1,13 +1,15 @@
 """LangChain's own integration tests for chat models and embeddings, against Bramble by both of its packages.
 
-They need the extra `test-clients` and minutes. What needs a model that sees, hears or decides by itself to call a
-function is left out: the starter does none of that.
+They need the extra `test-clients` and minutes; BRAMBLE_LARGER_MODEL names another model than the starter. What needs
+a model that sees or hears, decides by itself to call a function or which keys JSON shall have, is left out.
 """
 
 # pyright: basic, reportMissingImports=false, reportIncompatibleMethodOverride=false
 
+import json
+import os
 from collections.abc import Iterator
-from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 
@@ -23,26 +25,31 @@ from langchain_tests.integration_tests import (
     EmbeddingsIntegrationTests,
 )
 
+MODEL = os.environ.get("BRAMBLE_LARGER_MODEL", "starter")
+
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.asyncio(loop_scope="module"),  # the packages keep their connections
     pytest.mark.timeout(300),
     pytest.mark.filterwarnings("ignore"),  # theirs
 ]
 
 
 @pytest.fixture(scope="module", autouse=True)
-def server(starter: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
-    """A Bramble with both kinds of models, whose address the classes below take."""
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+    """A Bramble with both kinds of models, whose address the classes below take; the starter is in models_dir."""
     folder = tmp_path_factory.mktemp("langchain")
     tiny.bert(folder / "tiny-bert.gguf")
     live = Live(
         folder,
-        f"engine.model={starter}",
+        f"engine.model={MODEL}",
         f"embedding.model={folder}/tiny-bert.gguf",
-        "chat.max_tokens=64",
+        "chat.max_tokens=512",
     )
+    with urlopen(f"{live.until_ready()}/v1/models") as response:
+        name = json.load(response)["data"][0]["id"]
     for tests in (ByOpenAI, ByOllama, VectorsByOpenAI, VectorsByOllama):
-        tests.url = live.until_ready()
+        tests.url, tests.name = live.url, name
     yield live
     live.end()
 
@@ -51,7 +58,7 @@ class ByOpenAI(ChatModelIntegrationTests):
     """langchain-openai; tools are called where they must be."""
 
     __test__ = False
-    url = ""
+    url = name = ""
 
     @property
     def chat_model_class(self) -> type[ChatOpenAI]:
@@ -60,20 +67,17 @@ class ByOpenAI(ChatModelIntegrationTests):
     @property
     def chat_model_params(self) -> dict:
         return {
-            "model": "starter",
+            "model": self.name,
             "base_url": f"{self.url}/v1",
             "api_key": "any",
-            "temperature": 0,
-            "max_retries": 20,
+            "temperature": 0.8,
+            "seed": 1,
+            "stream_usage": True,
         }
 
     @property
     def structured_output_kwargs(self) -> dict:
         return {"method": "json_schema"}
-
-    @property
-    def supports_json_mode(self) -> bool:
-        return True
 
     @property
     def has_tool_calling(self) -> bool:
@@ -85,14 +89,18 @@ class ByOpenAI(ChatModelIntegrationTests):
 
     @property
     def model_override_value(self) -> str:
-        return "starter:latest"
+        return self.name
+
+    @pytest.mark.xfail(reason="The starter does not decide by itself to call a function.")
+    def test_agent_loop(self, model: ChatOpenAI) -> None:
+        super().test_agent_loop(model)
 
 
 class ByOllama(ChatModelIntegrationTests):
     """langchain-ollama, which has no way to say that a tool must be called."""
 
     __test__ = False
-    url = ""
+    url = name = ""
 
     @property
     def chat_model_class(self) -> type[ChatOllama]:
@@ -101,9 +109,10 @@ class ByOllama(ChatModelIntegrationTests):
     @property
     def chat_model_params(self) -> dict:
         return {
-            "model": "starter",
+            "model": self.name,
             "base_url": self.url,
-            "temperature": 0,
+            "temperature": 0.8,
+            "seed": 1,
             "validate_model_on_init": True,
         }
 
@@ -112,16 +121,12 @@ class ByOllama(ChatModelIntegrationTests):
         return {"method": "json_schema"}
 
     @property
-    def supports_json_mode(self) -> bool:
-        return True
-
-    @property
     def has_tool_calling(self) -> bool:
         return False
 
     @property
     def model_override_value(self) -> str:
-        return "starter:latest"
+        return f"{self.name}:latest"
 
 
 class TestChatByOpenAI(ByOpenAI):
@@ -140,7 +145,7 @@ class VectorsByOpenAI(EmbeddingsIntegrationTests):
     """langchain-openai, which sends texts as they are where it is told that the server counts tokens otherwise."""
 
     __test__ = False
-    url = ""
+    url = name = ""
 
     @property
     def embeddings_class(self) -> type[OpenAIEmbeddings]:
@@ -160,7 +165,7 @@ class VectorsByOllama(EmbeddingsIntegrationTests):
     """langchain-ollama."""
 
     __test__ = False
-    url = ""
+    url = name = ""
 
     @property
     def embeddings_class(self) -> type[OllamaEmbeddings]:
