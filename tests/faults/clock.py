@@ -1,5 +1,6 @@
 """A wall clock that jumps by years in the middle of answers: a Raspberry Pi has no battery for its own."""
 
+import asyncio
 import random
 import struct
 import time
@@ -15,6 +16,8 @@ from tests.page import Page, page
 
 YEARS = 10 * 365 * 24 * 3600
 CONVERSATIONS = 3
+PATIENCE = 3600.0
+"""Seconds without a frame that an idle socket may have."""
 
 
 class JumpClock(Fault):
@@ -33,15 +36,20 @@ class JumpClock(Fault):
         set_off(clock, 0)
         under = ["env", f"LD_PRELOAD={library}", f"FAULT_CLOCK={clock}"]
         with self.ground.daemon("chat.max_tokens=40", under=under) as live:
-            async with browser() as http, page(http, live.url) as one, page(http, live.url) as idle:
+            async with (
+                browser() as http,
+                page(http, live.url) as one,
+                page(http, live.url, patience=PATIENCE) as idle,
+            ):
                 await one.state(phase="ready")
+                listening = asyncio.create_task(_listen(idle))
                 used = list[str]()
                 for number in range(tries):
                     with tally.attempt():
                         await _jump(one, clock, used, tally)
-                        await idle.send("ping")
-                        await idle.until("pong")
+                        assert not listening.done(), "the idle socket was closed"
                     self.ground.tell(f"{self.name}: {number + 1}, {tally.failures} failures")
+                listening.cancel()
                 for conversation in used:
                     await _in_order(one, conversation, tally)
                 await _believed(http, live.url, clock, tally)
@@ -53,6 +61,12 @@ def set_off(clock: Path, seconds: int) -> None:
     """Let the clock be wrong by so much; the file keeps its place, it is mapped."""
     with clock.open("r+b" if clock.exists() else "wb") as file:
         file.write(struct.pack("<q", seconds))
+
+
+async def _listen(idle: Page) -> None:
+    """Until it is closed; whoever reads answers the server's pings."""
+    while True:
+        await idle.receive()
 
 
 async def _jump(one: Page, clock: Path, used: list[str], tally: Tally) -> None:

@@ -23,7 +23,7 @@ class Wear(Fault):
     64 KiB a turn, answers included, and 20 MB a day when nobody asks.
     """
 
-    name, full, few, minutes = "wear", 100, 4, (5.0, 0.05)
+    name, full, few, minutes, slow = "wear", 100, 4, (5.0, 0.05), True
 
     async def inflict(self, tally: Tally, tries: int) -> None:
         """So many turns, then so many minutes."""
