@@ -5,13 +5,14 @@ set -euo pipefail
 
 usage() {
   cat <<'END'
-Usage: deploy/try.sh [--setup-only] [-- OPTIONS...]
+Usage: deploy/try.sh [--setup-only | --wheel] [-- OPTIONS...]
 
 Installs what is missing, makes .venv, builds llama-cpp-python for this processor (about 10 minutes
 on a PC, up to an hour on a Raspberry Pi, once), fetches the starter model and serves.
 It can be run again: what is done already is not done twice.
 
   --setup-only   stop before serving
+  --wheel        only build llama-cpp-python for this processor and say where it is
   -- OPTIONS     go to `bramble serve`, like -- --set server.port=8123
 
 Environment: PYTHON (the Python to use, 3.11 or newer), BRAMBLE_CMAKE_ARGS (more build flags),
@@ -27,10 +28,11 @@ fail() { # what is wrong, then what to do
   exit 1
 }
 
-setup_only=
+setup_only='' only_wheel=''
 while (($#)); do
   case $1 in
     --setup-only) setup_only=yes ;;
+    --wheel) only_wheel=yes ;;
     --help | -h) usage; exit 0 ;;
     --) shift; break ;;
     *) usage >&2; printf '\ntry.sh: unknown option: %s\n' "$1" >&2; exit 2 ;;
@@ -211,7 +213,7 @@ install_bramble() {
   fi
 }
 
-set_up() {
+make_wheel() {
   local key
   require_python
   require_space
@@ -220,9 +222,19 @@ set_up() {
   make_venv
   key=$(wheel_key)
   if [[ ! -d $cache/$key ]]; then (build_wheel "$key") 9<"$cache"; fi
-  install_bramble "$cache/$key"/*.whl
+}
+
+set_up() {
+  make_wheel
+  install_bramble "$cache/$(wheel_key)"/*.whl
   stamp >"$venv/bramble-stamp"
 }
+
+if [[ $only_wheel ]]; then
+  make_wheel >&2
+  echo "$cache/$(wheel_key)"/*.whl
+  exit
+fi
 
 # Two at once in the same folder take turns; whoever comes second finds everything done.
 is_set_up || (take_turn 8; is_set_up || set_up) 8<"$repo"

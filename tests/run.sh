@@ -28,10 +28,12 @@ need chromium chromium chromium-browser google-chrome
 
 if (($# == 0)); then
   need shellcheck shellcheck
+  need systemd systemd-analyze
   ruff format --check --quiet
   ruff check --quiet
   PYRIGHT_PYTHON_IGNORE_WARNINGS=1 pyright
   lint-imports
-  shellcheck .ci/run deploy/*.sh tests/*.sh tests/bench/*.sh
+  shellcheck .ci/run deploy/*.sh deploy/*/*.sh tests/*.sh tests/bench/*.sh
+  ansible-lint --offline --nocolor -q --profile production deploy/site.yml deploy/uninstall.yml
 fi
 exec pytest "$@"

@@ -4,7 +4,7 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -64,7 +64,10 @@ class Answer:
 
 
 class Rig:
-    """One engine process. `first` is what it said after loading: Ready or Unusable."""
+    """One engine process. `first` is what it said after loading: Ready or Unusable.
+
+    `python` may be another machine's, with the emulator in front; `patience` is the longest wait in seconds.
+    """
 
     def __init__(
         self,
@@ -74,13 +77,15 @@ class Rig:
         slots: int = 4,
         draft: int = 8,
         changes: Mapping[str, object] = NOTHING,
+        python: Sequence[str] = (sys.executable,),
+        patience: float = DEADLINE,
     ) -> None:
         ours, theirs = socket.socketpair()
-        command = [sys.executable, "-m", "bramble.engine", str(theirs.fileno())]
+        command = [*python, "-m", "bramble.engine", str(theirs.fileno())]
         env = {**os.environ, "GOMP_SPINCOUNT": "10000"}
         self.process = subprocess.Popen(command, pass_fds=[theirs.fileno()], env=env)
         theirs.close()
-        ours.settimeout(DEADLINE)
+        ours.settimeout(patience)
         self._socket = ours
         self._ids = count(1)
         self._answers: dict[int, Answer] = {}

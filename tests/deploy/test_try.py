@@ -9,7 +9,7 @@ from zipfile import ZipFile
 
 import pytest
 
-REPO = Path(__file__).parent.parent
+REPO = Path(__file__).parents[2]
 
 
 @pytest.fixture

@@ -1,0 +1,110 @@
+#!/usr/bin/env bash
+# Makes a Raspberry Pi (or a Debian machine) that ssh reaches an appliance: for people who do not know Ansible.
+# Here it only writes to the cache; on the machine it does what deploy/roles/bramble says.
+set -euo pipefail
+
+usage() {
+  cat <<'END'
+Usage: deploy/deploy.sh [OPTIONS] [USER@]HOST...
+
+Installs Bramble on each HOST as a service, or updates it there, and asks it one question at the end.
+What is missing is found out or made: the wheels for its processor (once, about 25 minutes), Ansible.
+A release that does not answer is taken back; run again, nothing is done twice. Settings are never overwritten.
+
+  --check          say what would change, and change nothing
+  --model FILE     a GGUF file from this machine that is to answer (then HOST needs no internet for a model)
+  --name NAME      give the machine this name; its page is then http://NAME.local
+  --port PORT      where the page is to be (80)
+  --reboot         restart the machine if its kernel flags had to be changed
+  --wheels DIR     a wheelhouse that is there already (deploy/wheels/build.sh)
+  --uninstall      take Bramble off again; conversations, models and settings stay
+  --purge          with --uninstall: delete those, too
+  --ssh OPTIONS    more options for ssh, like '-p 2222'
+END
+}
+
+say() { printf '%s\n' "$*"; }
+fail() { # what is wrong, then what to do
+  printf 'deploy.sh: %s\n' "$1" >&2
+  shift
+  printf '%s\n' "$@" >&2
+  exit 1
+}
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/bramble
+playbook=site.yml wheels='' ssh_options='' hosts=() options=() check=''
+while (($#)); do
+  case $1 in
+    --check) check=yes; options+=(--check --diff) ;;
+    --model)
+      [[ -f ${2:-} ]] || fail "there is no model at ${2:-(nothing)}." "Name a GGUF file of this machine."
+      options+=(--extra-vars "bramble_model=$(realpath "$2")"); shift ;;
+    --name) options+=(--extra-vars "bramble_name=${2:?--name wants a name}"); shift ;;
+    --port) options+=(--extra-vars "bramble_port=${2:?--port wants a number}"); shift ;;
+    --reboot) options+=(--extra-vars "bramble_reboot=true") ;;
+    --wheels) wheels=$(realpath "${2:?--wheels wants a folder}"); shift ;;
+    --uninstall) playbook=uninstall.yml ;;
+    --purge) options+=(--extra-vars "bramble_purge=true") ;;
+    --ssh) ssh_options=${2:?--ssh wants options}; options+=(--ssh-common-args="$2"); shift ;;
+    --help | -h) usage; exit 0 ;;
+    -*) usage >&2; printf '\ndeploy.sh: unknown option: %s\n' "$1" >&2; exit 2 ;;
+    *) hosts+=("$1") ;;
+  esac
+  shift
+done
+((${#hosts[@]})) || { usage >&2; printf '\ndeploy.sh: which machine?\n' >&2; exit 2; }
+
+# ── Ansible, in an environment of its own ────────────────────────────────────────────────────────
+
+ansible=$cache/ansible
+make_ansible() {
+  [[ -x $ansible/bin/ansible-playbook ]] && return
+  command -v python3 >/dev/null || fail "this needs Python 3.11 or newer." "On macOS: brew install python"
+  say "Installing Ansible into $ansible …"
+  mkdir -p "$cache"
+  if ! { python3 -m venv --clear "$ansible" &&
+    "$ansible/bin/python" -m pip install -q --disable-pip-version-check 'ansible-core>=2.18,<2.21'; }; then
+    fail "Ansible could not be installed." "Check the network and how pip is configured."
+  fi
+}
+
+# ── what the machines are ────────────────────────────────────────────────────────────────────────
+
+# shellcheck disable=SC2086 # options are several words
+reach() { ssh -o ConnectTimeout=10 $ssh_options "$@"; }
+
+# Processor and Python of a host, as the wheelhouse calls them.
+describe() {
+  reach "$1" 'uname -m; python3 -c "import sys; print(*sys.version_info[:2], sep=\".\")"' ||
+    fail "$1 cannot be reached by ssh, or has no python3." "Try: ssh $1 python3 --version"
+}
+
+make_wheels() {
+  local host machine python arch facts
+  for host in "${hosts[@]}"; do
+    facts=$(describe "$host")
+    read -rd '' machine python <<<"$facts" || true
+    case $machine in
+      aarch64) arch=arm64 ;;
+      x86_64) arch=amd64 ;;
+      *) fail "$host is a 32-bit or unknown machine ($machine)." "Flash the 64-bit Raspberry Pi OS." ;;
+    esac
+    say "$host: $machine, Python $python"
+    house=${wheels:-$cache/wheelhouse-$arch}
+    if [[ ! $wheels ]]; then "$here/wheels/build.sh" --arch "$arch" --python "$python" --output "$house"; fi
+    inventory+="    \"$host\": {ansible_host: \"${host#*@}\", bramble_wheelhouse: \"$house\""
+    if [[ $host == *@* ]]; then inventory+=", ansible_user: \"${host%%@*}\""; fi
+    inventory+="}"$'\n'
+  done
+}
+
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+inventory="bramble:"$'\n'"  hosts:"$'\n'
+make_ansible
+make_wheels
+printf '%s' "$inventory" >"$scratch/hosts.yml"
+if [[ $check ]]; then say "What would change:"; fi
+cd "$here"
+ANSIBLE_CONFIG=$here/ansible.cfg "$ansible/bin/ansible-playbook" -i "$scratch/hosts.yml" "${options[@]}" "$playbook"

@@ -1,0 +1,182 @@
+"""From a fresh clone to a chatting appliance, and what systemd makes of it: `tests/run.sh -m systemd`."""
+
+import re
+import shutil
+import subprocess
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from zipfile import ZipFile
+
+import pytest
+
+from tests.deploy.appliance import GUEST, REPO, Appliance, run, until
+
+pytestmark = [pytest.mark.systemd, pytest.mark.timeout(1800)]
+
+PYTHON = {"bookworm": "3.11", "trixie": "3.13"}
+ARCHITECTURE = {"x86_64": "amd64", "aarch64": "arm64"}
+
+
+@pytest.fixture(scope="module")
+def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A wheelhouse for machines like this one."""
+    folder = tmp_path_factory.mktemp("wheels")
+    machine = ARCHITECTURE[run("uname", "-m").strip()]
+    pythons = ",".join(PYTHON.values())
+    build = REPO / "deploy/wheels/build.sh"
+    run(build, "--arch", machine, "--python", pythons, "--output", folder, seconds=1500)
+    return folder
+
+
+@pytest.fixture(scope="module", params=list(PYTHON))
+def appliance(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Appliance]:
+    """A fresh Debian of each suite; the tests below go on with what the ones above made of it."""
+    machine = Appliance(request.param, tmp_path_factory.mktemp("machine"))
+    yield machine
+    machine.close()
+
+
+def deploy(machine: Appliance, wheels: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    """deploy/deploy.sh as a person calls it."""
+    command = [
+        REPO / "deploy/deploy.sh",
+        "--wheels",
+        wheels,
+        "--ssh",
+        machine.ssh,
+        *options,
+        machine.address,
+    ]
+    return subprocess.run(command, capture_output=True, text=True, timeout=900)
+
+
+def changed(done: subprocess.CompletedProcess[str]) -> int:
+    """How much a deployment changed, in Ansible's own count."""
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = re.search(r"changed=(\d+)", done.stdout)
+    assert found, done.stdout
+    return int(found[1])
+
+
+def status(path: str) -> int:
+    """The status of a page of the appliance; 0 where the connection is refused."""
+    try:
+        with urllib.request.urlopen(f"http://{GUEST}{path}", timeout=30) as answer:
+            return answer.status
+    except urllib.error.HTTPError as error:
+        return error.code
+    except OSError:
+        return 0
+
+
+def test_a_check_changes_nothing(appliance: Appliance, wheels: Path, starter: Path) -> None:
+    assert changed(deploy(appliance, wheels, "--check", "--model", str(starter))) > 5
+    assert appliance.run("ls /opt") == ""
+
+
+def test_one_command_makes_an_appliance_that_answers(
+    appliance: Appliance, wheels: Path, starter: Path
+) -> None:
+    done = deploy(appliance, wheels, "--model", str(starter))
+    assert changed(done) > 5
+    assert "Bramble answers: " in done.stdout
+    assert status("/readyz") == 200
+    assert "0 waiting" in appliance.property("StatusText")
+
+
+def test_a_second_run_changes_nothing(appliance: Appliance, wheels: Path, starter: Path) -> None:
+    before = appliance.property("MainPID")
+    assert changed(deploy(appliance, wheels, "--model", str(starter))) == 0
+    assert appliance.property("MainPID") == before
+
+
+def test_nothing_is_denied_that_it_needs(appliance: Appliance) -> None:
+    """The sandbox lets threads be pinned and priorities be raised, and has the engine die first."""
+    engine = appliance.engine()
+    cores = appliance.run(f"cat /proc/{engine}/task/*/status | grep Cpus_allowed_list").split("\n")
+    assert len({line.split()[-1] for line in cores}) == len(cores)
+    assert int(appliance.run(f"cat /proc/{engine}/oom_score_adj")) >= 500
+    assert "stay as they are" not in appliance.run("journalctl -u bramble --no-pager")
+
+
+def test_a_killed_engine_leaves_the_daemon_alone(appliance: Appliance) -> None:
+    before = appliance.property("MainPID")
+    appliance.run(f"kill -9 {appliance.engine()}")
+    until(lambda: status("/readyz") == 503)
+    until(lambda: status("/readyz") == 200)
+    assert appliance.property("MainPID") == before
+
+
+def test_a_restart_refuses_nobody(appliance: Appliance) -> None:
+    seen: list[int] = []
+    over = threading.Event()
+
+    def knock() -> None:
+        while not over.is_set():
+            seen.append(status("/healthz"))
+
+    knocking = threading.Thread(target=knock)
+    knocking.start()
+    before = appliance.property("MainPID")
+    appliance.run("systemctl restart bramble")
+    assert appliance.property("MainPID") != before
+    until(lambda: status("/readyz") == 200)
+    over.set()
+    knocking.join()
+    assert set(seen) == {200}
+
+
+def test_the_watchdog_replaces_a_daemon_that_hangs(appliance: Appliance) -> None:
+    before = appliance.property("MainPID")
+    appliance.run(f"kill -STOP {before}")
+    until(lambda: appliance.property("MainPID") not in (before, "0"), seconds=90)
+    until(lambda: status("/readyz") == 200)
+    assert "Watchdog timeout" in appliance.run("journalctl -u bramble --no-pager")
+
+
+def test_a_release_that_does_not_start_is_taken_back(
+    appliance: Appliance, wheels: Path, starter: Path, tmp_path: Path
+) -> None:
+    running = appliance.run("readlink /opt/bramble/current")
+    done = deploy(appliance, broken(wheels, tmp_path), "--model", str(starter))
+    assert done.returncode != 0
+    assert "the one before is back" in done.stdout + done.stderr
+    assert appliance.run("readlink /opt/bramble/current") == running
+    until(lambda: status("/readyz") == 200)
+
+
+def test_it_can_be_taken_off_again(appliance: Appliance, wheels: Path) -> None:
+    assert changed(deploy(appliance, wheels, "--uninstall")) > 0
+    assert status("/healthz") == 0
+    assert appliance.run("ls /var/lib/bramble/bramble.sqlite")
+    assert changed(deploy(appliance, wheels, "--uninstall", "--purge")) > 0
+    assert "bramble" not in appliance.run("ls /var/lib /opt /etc; getent passwd | cut -d: -f1")
+
+
+def broken(wheels: Path, folder: Path) -> Path:
+    """The same wheelhouse, but its Bramble has lost a file that only serving needs."""
+    house = folder / "broken"
+    shutil.copytree(wheels, house)
+    wheel = next(house.glob("bramble-*.whl"))
+    with ZipFile(wheel) as whole:
+        files = {name: whole.read(name) for name in whole.namelist()}
+    files["bramble/server/app.py"] = b'raise RuntimeError("this release is broken on purpose")\n'
+    record = next(name for name in files if name.endswith("RECORD"))
+    files[record] = b"".join(
+        line for line in files[record].splitlines(keepends=True) if b"server/app.py" not in line
+    )
+    with ZipFile(wheel, "w") as changed:
+        for name, data in files.items():
+            changed.writestr(name, data)
+    for version in PYTHON.values():
+        lock = house / f"requirements-{version}.lock"
+        digest = run("sha256sum", wheel).split()[0]
+        lock.write_text(
+            re.sub(r"(bramble==\S+ --hash=sha256:)\w+", rf"\g<1>{digest}", lock.read_text())
+        )
+    return house
