@@ -41,11 +41,13 @@ while (($#)); do
       [[ -f ${2:-} ]] || fail "there is no model at ${2:-(nothing)}." "Name a GGUF file of this machine."
       options+=(--extra-vars "bramble_model=$(realpath "$2")"); shift ;;
     --name) options+=(--extra-vars "bramble_name=${2:?--name wants a name}"); shift ;;
-    --port) options+=(--extra-vars "bramble_port=${2:?--port wants a number}"); shift ;;
-    --reboot) options+=(--extra-vars "bramble_reboot=true") ;;
+    --port)
+      [[ ${2:-} =~ ^[0-9]{1,5}$ ]] || fail "--port wants a number."
+      options+=(--extra-vars "{\"bramble_port\": $2}"); shift ;;
+    --reboot) options+=(--extra-vars '{"bramble_reboot": true}') ;;
     --wheels) wheels=$(realpath "${2:?--wheels wants a folder}"); shift ;;
     --uninstall) playbook=uninstall.yml ;;
-    --purge) options+=(--extra-vars "bramble_purge=true") ;;
+    --purge) options+=(--extra-vars '{"bramble_purge": true}') ;;
     --ssh) ssh_options=${2:?--ssh wants options}; options+=(--ssh-common-args="$2"); shift ;;
     --help | -h) usage; exit 0 ;;
     -*) usage >&2; printf '\ndeploy.sh: unknown option: %s\n' "$1" >&2; exit 2 ;;
