@@ -18,9 +18,11 @@ from bramble.access.keeper import Keeper
 from bramble.board.files import MACHINE
 from bramble.board.watch import Watch
 from bramble.budget import Budget
+from bramble.chat.file import DATABASE
 from bramble.chat.store import Store
 from bramble.chat.turn import Chat
 from bramble.config import Config, Sources, thread_counts
+from bramble.control import Control
 from bramble.engine.client import Engine, EngineSpec, EngineState
 from bramble.engine.embedder import Embedder
 from bramble.engine.wire import Load, LoadEmbedding
@@ -51,7 +53,6 @@ from bramble.tls import certificate
 
 log = logging.getLogger("bramble")
 
-DATABASE = "bramble.sqlite"
 NO_SOURCES = Sources()
 HTTP_SECONDS = 1.0
 ENGINE_SECONDS = 1.0
@@ -109,11 +110,20 @@ class Daemon:
         self.engine.watch(self._fit)
         per_minute = config.server.rates.answers
         pace = Buckets(per_minute, 60 / per_minute)
-        self.chat = Chat(config.chat, self.store, self.engine, self.scheduler, pace)
+        self.chat = Chat(
+            config.chat, config.cache, config.store, self.store, self.engine, self.scheduler, pace
+        )
+        self.control = Control(config.state_dir, {"restore": self._restore})
         self.tls = certificate(config.server.tls)
         self.keeper = Keeper(config.state_dir)
         self.status = Status(
-            self.engine, self.scheduler, self.watch, config.engine, self.takeover, self.swapper
+            self.engine,
+            self.scheduler,
+            self.watch,
+            self.store,
+            config.engine,
+            self.takeover,
+            self.swapper,
         )
         metrics = Metrics(self.engine, self.scheduler, self.watch)
         self.web = application(
@@ -148,6 +158,8 @@ class Daemon:
         self._door = Door(self._limits, self._http.server)
         await self._door.open(self._listeners, self.tls.context if self.tls else None)
         self._looking = asyncio.create_task(self._look_around())
+        self.chat.start()
+        await self.control.start()
         self._watchdog = asyncio.create_task(systemd.feed_watchdog(self.status.is_moving))
         self.status.watch(self._tell_systemd)
         self._tell_systemd()
@@ -160,6 +172,7 @@ class Daemon:
         systemd.notify("STOPPING=1")
         self._watchdog.cancel()
         self._looking.cancel()
+        await self.control.stop()
         self._door.close()
         await self.takeover.stop()
         await self.fetches.close()
@@ -224,6 +237,10 @@ class Daemon:
             self.scheduler.resize(state.model.slots)
             if self._cores:
                 affinity.keep_to(affinity.own_cores(self._cores, state.model.threads))
+
+    async def _restore(self) -> str:
+        await self.chat.restore()
+        return "Open pages show them."
 
     def _tell_systemd(self) -> None:
         systemd.notify(f"STATUS={self.status.sentence()}")

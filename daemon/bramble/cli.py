@@ -55,6 +55,14 @@ def _parser() -> argparse.ArgumentParser:
     doctor.add_argument("--root", type=Path, default=Path("/"), help=argparse.SUPPRESS)
     doctor.set_defaults(run=_doctor)
     add_commands(add, settings)
+    backup = add(
+        "backup", parents=settings, help="copy all conversations into a file, while people chat"
+    )
+    backup.add_argument("file", type=Path, help="where to; replaced if it is there")
+    backup.set_defaults(run=_backup)
+    restore = add("restore", parents=settings, help="put such a copy in place of what is there")
+    restore.add_argument("file", type=Path, help="what `bramble backup` wrote")
+    restore.set_defaults(run=_restore)
     models = add("models", help="show, fetch or remove models")
     add = models.add_subparsers(metavar="action", required=True).add_parser
     add("list", parents=settings, help="show them").set_defaults(run=_list)
@@ -165,6 +173,7 @@ def _serve(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
+    from bramble.chat.faq import read
     from bramble.check import explain, explain_plan
     from bramble.config import default_file, load
     from bramble.models.choice import chosen
@@ -176,6 +185,8 @@ def _check(options: argparse.Namespace) -> int:
         return 0
     explain(config, options.config or default_file())
     resolve(chosen(config), config.models_dir)
+    if config.cache.faq:
+        read(Path(config.cache.faq).expanduser())
     print("\nNothing is wrong: `bramble serve` with the same options would start like this.")
     return 0
 
@@ -204,6 +215,22 @@ def _doctor(options: argparse.Namespace) -> int:
     findings = examine(options.config, options.set, options.root)
     (show_json if options.json else show)(findings)
     return 0 if is_well(findings) else 1
+
+
+def _backup(options: argparse.Namespace) -> int:
+    from bramble.config import load
+    from bramble.keeping import backup
+
+    backup(load(options.config, options.set), options.file)
+    return 0
+
+
+def _restore(options: argparse.Namespace) -> int:
+    from bramble.config import load
+    from bramble.keeping import restore
+
+    restore(load(options.config, options.set), options.file)
+    return 0
 
 
 def _list(options: argparse.Namespace) -> int:

@@ -75,12 +75,15 @@ async def test_power_loss_keeps_what_was_acknowledged(file: Path) -> None:
 import asyncio, os, signal
 from pathlib import Path
 from bramble.chat.records import Status
+from bramble.chat import parts
+from bramble.chat.parts import Part
 from bramble.chat.store import Store
 async def main():
     store = Store(Path({str(file)!r}))
     await store.open()
     said = await store.say("me", None, "a", "Remember this")
-    await store.write(said.reply, "I am remem", "writing")
+    for text in ("I am ", "remem"):
+        await store.note(lambda database: parts.add(database, said.reply, Part(text, (1,), "m")))
     print(said.conversation, flush=True)
     os.kill(os.getpid(), signal.SIGKILL)
 asyncio.run(main())
@@ -104,14 +107,6 @@ async def test_nobody_else_on_the_machine_reads_it(store: Store, file: Path) -> 
         assert each.stat().st_mode & 0o077 == 0
 
 
-async def test_a_file_that_is_no_store_is_told_and_left_alone(tmp_path: Path) -> None:
-    file = tmp_path / "store.sqlite"
-    file.write_text("My diary, not a database. " * 99)
-    with pytest.raises(CannotOpen, match=r"store\.sqlite cannot be opened: file is not a database"):
-        await Store(file).open()
-    assert file.read_text().startswith("My diary")
-
-
 async def test_a_newer_file_is_refused(file: Path, store: Store) -> None:
     with sqlite3.connect(file) as database:
         database.execute("PRAGMA user_version = 99")
@@ -130,7 +125,7 @@ async def test_a_clock_that_is_set_back_changes_no_order(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = iter([3e9, 3e9, 3e9, 1e9, 1e9, 1e9, 2e9, 2e9, 2e9])
-    monkeypatch.setattr("bramble.chat.store.time.time", lambda: next(clock))
+    monkeypatch.setattr("bramble.chat.scribe.time.time", lambda: next(clock))
     said = [(await store.say("me", None, ref, ref)).conversation for ref in "abc"]
     assert [each.conversation for each in await store.page("me", None, 9)] == said[::-1]
     assert [each.conversation for each in await store.page("me", said[1], 9)] == said[:1]

@@ -7,6 +7,7 @@ import secrets
 import msgspec
 import pytest
 
+from bramble.chat import parts
 from bramble.chat.answer import Over
 from bramble.chat.turn import Answering, Chat
 from bramble.engine.wire import Turn
@@ -107,15 +108,16 @@ async def test_a_message_that_alone_is_too_long_is_told(start: Start) -> None:
 async def test_a_long_answer_is_on_disk_while_it_is_written(
     daemon: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bramble.chat.turn.WRITE_SECONDS", 0.05)
+    monkeypatch.setattr("bramble.chat.writer.WRITE_SECONDS", 0.05)
     chat, store = daemon.daemon.chat, daemon.daemon.store
     said = await chat.say("me", "ann", "1", None, "slow 1000 0.01")
     assert said.answer is not None
+    reply = said.answer.reply
     async with asyncio.timeout(10):
-        while not (behind := (await store.messages("me", said.conversation))[-1]).text:
+        while not (behind := await store.read(lambda database: parts.text(database, reply))):
             await asyncio.sleep(0.01)
-    assert behind.status == "writing"
-    assert said.answer.text.startswith(behind.text)
+    assert said.answer.text.startswith(behind)
+    assert (await store.messages("me", said.conversation))[-1].status == "writing"
     said.answer.stop()
     await said.answer.end()
     assert (await store.messages("me", said.conversation))[-1].text == said.answer.text

@@ -96,6 +96,31 @@ async def test_a_second_turn_reuses_the_first(live: Live) -> None:
         assert started["cached_tokens"] > 0.8 * started["prompt_tokens"] - 20
 
 
+async def test_stop_means_stop_while_the_prompt_is_read(live: Live) -> None:
+    """On the page and over HTTP: the engine itself is free again at once, long before it would have read it all."""
+    long = " ".join(f"{number * 7919 % 10007}" for number in range(700))
+    async with ClientSession() as http, page(http, live.url) as one:
+        await one.state(phase="ready", running=0)
+        said = await one.say(f"{long} Which numbers are prime?")
+        progress = await one.until("progress", answer=said["answer"])
+        assert progress["done"] < progress["total"]
+        await one.send("stop", answer=said["answer"])
+        done = await one.until("done", answer=said["answer"])
+        assert (done["reason"], done["n"]) == ("stopped", 0)
+        await one.state(running=0, waiting=0)
+        body = {"messages": [{"role": "user", "content": f"9 {long}"}], "stream": True}
+        headers = {"X-Conversation-Id": "prefill"}
+        url = f"{live.url}/v1/chat/completions"
+        asking = asyncio.create_task(http.post(url, json=body, headers=headers))
+        await one.state(running=1)
+        async with http.delete(f"{live.url}/v1/stream?conv_id=prefill") as response:
+            assert response.status == 204
+        (await asking).close()
+        await one.state(running=0, waiting=0)
+        _, text = await one.ask("Say yes.")
+        assert text
+
+
 async def test_the_daemon_stays_small(live: Live) -> None:
     """After some answers the daemon alone is under 60 MB."""
     async with ClientSession() as http, page(http, live.url) as one:

@@ -113,7 +113,8 @@ async def test_after_a_restart_a_ref_shows_what_is_there(start: Start) -> None:
     async with start(["server.drain=0"]) as daemon, page(daemon.http, daemon.url, "phone") as one:
         first = await one.say("slow 10000 0.01")
         await one.piece(3)
-    async with start() as daemon, page(daemon.http, daemon.url, me="phone") as two:
+    alone_not = ["chat.continue_after_restart=false"]
+    async with start(alone_not) as daemon, page(daemon.http, daemon.url, me="phone") as two:
         await two.send("say", ref=first["ref"], conversation=None, text="slow 10000 0.01")
         again = await two.until("said")
         assert (again["message"], again["answer"]) == (first["message"], None)

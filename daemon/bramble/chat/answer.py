@@ -40,6 +40,8 @@ class Over(msgspec.Struct, frozen=True):
 
 
 Update = Queued | Started | Progress | Text | Paused | Over
+Recalled = Literal["cache", "pinned"]
+"""Where an answer comes from that was not computed."""
 Settle = Callable[[Over], Awaitable[None]]
 
 
@@ -50,15 +52,17 @@ class Internal(BrambleError):
 
 
 class Answer:
-    """Made, begun once, followed by many: its owner may follow it and stop it."""
+    """Made, begun once, followed by many: its owner may follow it and stop it. One that goes on has `text` already."""
 
-    def __init__(self, reply: int = 0, owner: str = "") -> None:
+    def __init__(self, reply: int = 0, owner: str = "", text: str = "") -> None:
         self.id = secrets.randbits(52) + 1  # a JSON number that every client holds exactly
         self.reply = reply
         self.owner = owner
         self.trimmed = 0
-        self.pieces: list[str] = []
-        self._drawn: list[tuple[Drawn, ...]] = []
+        self.recalled: Recalled | None = None
+        self.pieces: list[str] = [text] if text else []
+        self.tokens: list[int] = []
+        self._drawn: list[tuple[Drawn, ...]] = [()] if text else []
         self._started: Started | None = None
         self._stage: Queued | Progress | Paused | None = None
         self._done: Done | None = None
@@ -136,6 +140,7 @@ class Answer:
         match event:
             case Piece():
                 self.pieces.append(event.text)
+                self.tokens += event.ids
                 self._drawn.append(event.drawn)
                 self._stage = None
             case Queued() | Progress() | Paused():

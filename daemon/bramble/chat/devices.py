@@ -17,7 +17,11 @@ class RolesChange(msgspec.Struct, frozen=True):
     """The owner's own roles are not what they were."""
 
 
-News = Change | RolesChange
+class Renewal(msgspec.Struct, frozen=True):
+    """Everything may be different: the store was restored from a copy."""
+
+
+News = Change | RolesChange | Renewal
 Heard = Callable[[News], None]
 
 
@@ -36,6 +40,11 @@ class Devices:
         """Something of this owner's is new."""
         for heard in list(self._there.get(owner, ())):
             heard(news)
+
+    def tell_all(self, news: News) -> None:
+        """Something concerns everybody."""
+        for owner in list(self._there):
+            self.tell(owner, news)
 
     def _leave(self, owner: str, heard: Heard) -> None:
         self._there[owner].remove(heard)

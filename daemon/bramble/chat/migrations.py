@@ -62,5 +62,37 @@ MIGRATIONS = (
     ) STRICT;
     CREATE INDEX roles_of_owner ON roles (owner, created);
     """,
+    # What there is of an answer until it is whole; a text without tokens was drawn by a model that is not known.
+    # A part's number holds its message's: they lie together, and adding one changes one page and no index.
+    """
+    CREATE TABLE parts (
+        id INTEGER PRIMARY KEY, text TEXT NOT NULL, tokens BLOB, model TEXT NOT NULL
+    ) STRICT;
+    CREATE TRIGGER parts_gone AFTER DELETE ON messages BEGIN
+        DELETE FROM parts WHERE id BETWEEN old.id << 16 AND (old.id << 16) + 65535;
+    END;
+    """,
+    # Answers to first questions, by a hash of all that counts; each goes when its message goes.
+    """
+    CREATE TABLE cached (
+        key BLOB PRIMARY KEY, text TEXT NOT NULL,
+        prompt_tokens INTEGER NOT NULL, completion_tokens INTEGER NOT NULL,
+        message INTEGER REFERENCES messages (id) ON DELETE CASCADE, created REAL NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX cached_of_message ON cached (message);
+    CREATE INDEX cached_by_age ON cached (created);
+    """,
+    # Less wear of the card: the index tells in which messages a trigram is, no longer where, and is a third as large;
+    # a message changes no index of conversations.
+    """
+    DROP TABLE found;
+    CREATE VIRTUAL TABLE found USING fts5 (
+        text, content = 'messages', content_rowid = 'id', tokenize = 'trigram', detail = 'none'
+    );
+    INSERT INTO found (found, rank) VALUES ('automerge', 8);
+    DROP INDEX conversations_of_owner;
+    CREATE INDEX conversations_of_owner ON conversations (owner);
+    INSERT INTO found (rowid, text) SELECT id, text FROM messages WHERE status <> 'writing';
+    """,
 )
 """One that was released never changes; append another."""

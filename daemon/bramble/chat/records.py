@@ -5,26 +5,45 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from bramble.engine.extras import Said
+
 Speaker = Literal["user", "assistant"]
 Status = Literal["whole", "stopped", "cut", "interrupted", "writing"]
 
 
 class Message(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One message as it is stored; `versions` has the ids of all that stand in its place, where there are others."""
+    """One message as it is stored; `versions` has the ids of all that stand in its place, where there are others.
+
+    `cached` says that the answer was not computed: "cache" or "pinned".
+    """
 
     id: int
     role: Speaker
     text: str
     status: Status
     versions: list[int] = []
+    cached: str = ""
 
 
 class Stored(msgspec.Struct, frozen=True):
-    """Where a person's message is, and the message that its answer is written into."""
+    """Where a person's message is, and the message that its answer is written into.
+
+    An answer that goes on has `text` already; `said` is how the engine knows that.
+    """
 
     conversation: str
     message: int
     reply: int
+    text: str = ""
+    said: Said = Said()
+
+
+class Unfinished(msgspec.Struct, frozen=True):
+    """An answer that broke off because the daemon ended."""
+
+    owner: str
+    conversation: str
+    message: int
 
 
 class Summary(msgspec.Struct, frozen=True):

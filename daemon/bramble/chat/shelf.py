@@ -57,16 +57,17 @@ def summary(database: sqlite3.Connection, owner: str, conversation: str) -> Summ
 def search(database: sqlite3.Connection, owner: str, query: str) -> list[Hit]:
     """Messages with these characters in a row, whatever their case; the newest first, at most FOUND_MOST."""
     query = query.strip()
-    where, value = "messages.text LIKE ? ESCAPE '\\'", _pattern(query)
-    if len(query) >= TRIGRAM:
-        quoted = '"{}"'.format(query.replace('"', '""'))
-        where, value = "messages.id IN (SELECT rowid FROM found WHERE found MATCH ?)", quoted
+    among = "messages.id IN (SELECT rowid FROM found WHERE found MATCH ?)"
+    if not (grams := _trigrams(query)):
+        among = "? = ''"
     statement = f"""
         SELECT conversations.id, title, messages.id, messages.role, text
         FROM messages JOIN conversations ON conversations.id = conversation
-        WHERE owner = ? AND status <> 'writing' AND {where} ORDER BY messages.id DESC LIMIT ?
+        WHERE owner = ? AND status <> 'writing' AND {among} AND holds(text, ?)
+        ORDER BY messages.id DESC LIMIT ?
     """
-    rows = database.execute(statement, (owner, value, FOUND_MOST))
+    database.create_function("holds", 2, _holds, deterministic=True)
+    rows = database.execute(statement, (owner, grams, query, FOUND_MOST))
     return [
         Hit(id, title, message, role, *_around(text, query))
         for id, title, message, role, text in rows
@@ -82,12 +83,13 @@ def rename(database: sqlite3.Connection, owner: str, conversation: str, title: s
 
 
 def delete(database: sqlite3.Connection, owner: str, conversation: str) -> None:
-    """Its bytes are gone from the file, the index and the log when this returns. Raises NotFound."""
+    """Its bytes are gone from the file, which is smaller then, the index and the log. Raises NotFound."""
     check(database, owner, conversation)
     database.execute("DELETE FROM conversations WHERE id = ?", (conversation,))
     # The index only notes that something is gone until its parts are merged, and the log holds old pages.
     database.execute("INSERT INTO found (found) VALUES ('optimize')")
-    database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    # As a script: `execute` takes one step of a statement that has no columns, and each step frees one page.
+    database.executescript("PRAGMA incremental_vacuum; PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 def heading(text: str) -> str:
@@ -96,15 +98,18 @@ def heading(text: str) -> str:
     return line if len(line) <= TITLE_LENGTH else line[: TITLE_LENGTH - 1].rstrip() + "…"
 
 
-def _pattern(query: str) -> str:
-    for special in "\\%_":
-        query = query.replace(special, "\\" + special)
-    return f"%{query}%"
+def _trigrams(query: str) -> str:
+    """What the index is asked: all three letters in a row that the query has. It knows where none of them is."""
+    grams = {query[start : start + TRIGRAM] for start in range(len(query) - TRIGRAM + 1)}
+    return " AND ".join('"{}"'.format(gram.replace('"', '""')) for gram in sorted(grams))
+
+
+def _holds(text: str, query: str) -> bool:
+    return query.lower() in text.lower()
 
 
 def _around(text: str, query: str) -> tuple[str, str, str]:
-    """Text before, the place itself, text after. Case folds differently in SQLite for some: then the beginning."""
-    start = text.lower().find(query.lower())
-    start = max(start, 0)
+    """Text before, the place itself, text after."""
+    start = max(text.lower().find(query.lower()), 0)
     end = start + len(query)
     return text[max(start - AROUND, 0) : start], text[start:end], text[end : end + AROUND]

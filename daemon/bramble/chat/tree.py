@@ -2,6 +2,7 @@
 
 import sqlite3
 
+from bramble.chat import shelf
 from bramble.chat.records import Message
 from bramble.errors import NotFound
 
@@ -14,16 +15,29 @@ BRANCH = """
     SELECT messages.id, role, text, status, (
         SELECT group_concat(other.id) FROM messages AS other
         WHERE other.conversation = ?1 AND other.parent IS messages.parent
-    ) FROM messages JOIN branch USING (id) ORDER BY messages.id
+    ), iif(status = 'whole', reason, '') FROM messages JOIN branch USING (id) ORDER BY messages.id
 """
 
 
 def branch(database: sqlite3.Connection, conversation: str) -> list[Message]:
     """The branch that is shown, oldest first."""
     return [
-        Message(*row, versions=_versions(ids))
-        for *row, ids in database.execute(BRANCH, (conversation,))
+        Message(*row, versions=_versions(ids), cached=cached)
+        for *row, ids, cached in database.execute(BRANCH, (conversation,))
     ]
+
+
+def messages(database: sqlite3.Connection, owner: str, conversation: str) -> list[Message]:
+    """The branch that is shown. Raises NotFound."""
+    shelf.check(database, owner, conversation)
+    return branch(database, conversation)
+
+
+def select(database: sqlite3.Connection, owner: str, conversation: str, message: int) -> None:
+    """Show the branch through this message. Raises NotFound."""
+    shelf.check(database, owner, conversation)
+    place(database, conversation, message)
+    show(database, conversation, message)
 
 
 def place(database: sqlite3.Connection, conversation: str, message: int) -> tuple[str, int | None]:
@@ -33,6 +47,16 @@ def place(database: sqlite3.Connection, conversation: str, message: int) -> tupl
     if row is None:
         raise NotFound("There is no such message.", "Open the conversation again.")
     return row
+
+
+def end(database: sqlite3.Connection, message: int) -> tuple[str, str, bool]:
+    """Text and status of a message, and whether anything was said after it."""
+    statement = """
+        SELECT text, status, EXISTS (SELECT 1 FROM messages AS later WHERE later.parent = messages.id)
+        FROM messages WHERE id = ?
+    """
+    text, status, followed = database.execute(statement, (message,)).fetchone()
+    return text, status, bool(followed)
 
 
 def head(database: sqlite3.Connection, conversation: str) -> int | None:

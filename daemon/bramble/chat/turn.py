@@ -5,38 +5,35 @@ It refuses a second message while the first is being answered.
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Coroutine
-from contextlib import aclosing, suppress
 from functools import partial
 
 import msgspec
 
 from bramble.access.buckets import Buckets
-from bramble.chat.answer import Answer, Events, Over
-from bramble.chat.answers import Answers
-from bramble.chat.devices import Change, Devices
+from bramble.chat.answer import Answer, Over
+from bramble.chat.devices import Change, Devices, Renewal
 from bramble.chat.history import Exchange, History, exchanges
-from bramble.chat.records import Hit, Message, Status, Stored, Summary
-from bramble.chat.roles import Manner, Roles, manner
+from bramble.chat.recall import Recall
+from bramble.chat.records import Hit, Message, Stored, Summary
+from bramble.chat.roles import Roles, manner
 from bramble.chat.shelf import unknown
-from bramble.chat.store import DiskFull, Store
-from bramble.config import ChatSettings
+from bramble.chat.store import Store
+from bramble.chat.upkeep import Upkeep
+from bramble.chat.writer import Writer
+from bramble.config import CacheSettings, ChatSettings, StoreSettings
 from bramble.engine.client import Engine
-from bramble.engine.wire import Started
-from bramble.errors import BrambleError, PromptTooLong, TooMany
+from bramble.errors import BrambleError, ModelUnavailable, TooMany
 from bramble.scheduler import Request, Scheduler
 
+AGAIN_SECONDS = 3600.0
+"""What broke off longer ago than this is not gone on with alone: nobody waits for it any more."""
+LOOK_SECONDS = 5.0
+"""Between two looks for a model, while there is none to go on with."""
+
+
 log = logging.getLogger("bramble.chat")
-
-WRITE_SECONDS = 2.0
-"""A running answer is written to the store this often: what a power cut can cost."""
-
-STATUS: dict[str, Status] = {
-    "stop": "whole",
-    "length": "cut",
-    "stopped": "stopped",
-    "error": "interrupted",
-}
 
 
 class Answering(BrambleError):
@@ -71,24 +68,61 @@ class Chat:
     def __init__(
         self,
         settings: ChatSettings,
+        cache: CacheSettings,
+        bounds: StoreSettings,
         store: Store,
         engine: Engine,
         scheduler: Scheduler,
         pace: Buckets,
     ) -> None:
-        self.settings, self._pace = settings, pace
+        self._pace = pace
         self._store, self._engine, self._scheduler = store, engine, scheduler
-        self._running: dict[str, Answer] = {}
-        self._changing = asyncio.Lock()
-        self.answers = Answers()
+        self._recall = Recall(cache, store, engine, scheduler)
         self.devices = Devices()
         self.roles = Roles(store, self.devices)
+        self._writer = Writer(settings, store, engine, self._recall, self.roles)
+        self.answers = self._writer.answers
+        self.upkeep = Upkeep(bounds, store, self._writer.running)
+        self._tasks: list[asyncio.Task[None]] = []
 
-    def complete(self, person: str, request: Request) -> Answer:
-        """Answer a conversation that somebody else keeps. Raises Stopping, TooMany; the answer tells all else."""
+    @property
+    def settings(self) -> ChatSettings:
+        """How conversations go, from the next message on."""
+        return self._writer.settings
+
+    @settings.setter
+    def settings(self, settings: ChatSettings) -> None:
+        self._writer.settings = settings
+
+    def start(self) -> None:
+        """Keep the store within its bounds; go on, once there is a model, with what the daemon's end broke off."""
+        if self.settings.continue_after_restart:
+            self._tasks.append(asyncio.create_task(self._go_on_again()))
+        self._tasks.append(asyncio.create_task(self.upkeep.run()))
+
+    async def _go_on_again(self) -> None:
+        broken = await self._store.unfinished(time.time() - AGAIN_SECONDS)
+        while broken and not self._recall.model:
+            try:
+                await self._engine.ready()
+            except BrambleError:  # it may come: a model is put away, fetched, or fits later
+                await asyncio.sleep(LOOK_SECONDS)
+        for each in broken:
+            try:
+                await self.go_on(each.owner, each.owner, each.conversation, each.message)
+            except BrambleError as error:
+                log.warning("an answer was not gone on with: %s", error.message)
+
+    def complete(self, person: str, request: Request, *, fresh: bool = False) -> Answer:
+        """Answer a conversation that somebody else keeps; `fresh` computes it in any case.
+
+        Raises Stopping, TooMany; the answer tells everything else.
+        """
         self._check_pace(person)
         answer = Answer()
-        self.answers.begin(answer, self._scheduler.submit(person, request), _forget, keep=False)
+        own = any(turn.role == "system" for turn in request.turns)
+        events = self._recall.submit(answer, person, request, pinned=not own, fresh=fresh)
+        self.answers.begin(answer, events, _forget, keep=False)
         return answer
 
     async def say(
@@ -119,21 +153,29 @@ class Chat:
     async def regenerate(self, owner: str, person: str, conversation: str, message: int) -> Said:
         """Answer anew; the answer that was there stays beside it. Raises as `edit`."""
         storing = partial(self._store.regenerate, owner, conversation, message)
+        saying = self._say(owner, person, conversation, None, storing, fresh=True)
+        return await _to_its_end(saying)
+
+    async def go_on(self, owner: str, person: str, conversation: str, message: int) -> Said:
+        """Write on at an answer that was stopped or cut, exactly after what there is of it. Raises as `edit`."""
+        if not self._recall.model:
+            raise ModelUnavailable("The model is not loaded yet.", "Try again when it is.")
+        storing = partial(self._store.go_on, owner, conversation, message, self._recall.model)
         return await _to_its_end(self._say(owner, person, conversation, None, storing))
 
     async def select(self, owner: str, conversation: str, message: int) -> None:
         """Show the branch that this message is in. Raises Answering, NotFound."""
-        async with self._changing:
+        async with self._writer.changing:
             self._check_quiet(owner, conversation)
             await self._store.select(owner, conversation, message)
         self.devices.tell(owner, Change(conversation, messages=True))
 
     async def open(self, owner: str, conversation: str) -> Opened:
         """A conversation and what is being answered in it. Raises NotFound."""
-        async with self._changing:
+        async with self._writer.changing:
             messages = await self._store.messages(owner, conversation)
             role = (await self._store.summary(owner, conversation)).role
-            answer = self._running.get(conversation)
+            answer = self._writer.running.get(conversation)
         if answer is not None:
             messages[-1] = msgspec.structs.replace(messages[-1], text="")
         elif messages[-1].status == "writing":  # its last write failed
@@ -168,10 +210,10 @@ class Chat:
     async def delete(self, owner: str, conversation: str) -> None:
         """Stop what is being answered, and delete it all for good. Raises NotFound."""
         await self._store.summary(owner, conversation)
-        if answer := self._running.get(conversation):
+        if answer := self._writer.running.get(conversation):
             answer.stop()
             await answer.end()
-        async with self._changing:
+        async with self._writer.changing:
             self._check_quiet(owner, conversation)
             await self._store.delete(owner, conversation)
         self.devices.tell(owner, Change(conversation))
@@ -183,7 +225,7 @@ class Chat:
 
         Without a conversation `role` is who would answer. Raises NotFound.
         """
-        if not self.settings.typing_ahead or conversation in self._running:
+        if not self.settings.typing_ahead or conversation in self._writer.running:
             return
         if not text.strip():
             self._engine.typing(person, ())
@@ -196,8 +238,21 @@ class Chat:
             who = await self.roles.find(owner, role) if role else None
         self._engine.typing(person, History(manner(self.settings, who), past, text).turns)
 
+    async def restore(self) -> None:
+        """Take the copy that lies beside the store's file; what is being answered ends. Raises NoCopy."""
+        for answer in list(self._writer.running.values()):
+            answer.stop()
+            await answer.end()
+        async with self._writer.changing:
+            if self._writer.running:
+                raise Answering("Somebody asked something just now.", "Try again.")
+            await self._store.restore()
+        self.devices.tell_all(Renewal())
+
     async def drain(self, seconds: float) -> None:
         """Start nothing new; give what runs at most `seconds`, then end it."""
+        for task in self._tasks:
+            task.cancel()
         self.answers.refuse()
         await self._scheduler.drain(seconds)
         await self.answers.close()
@@ -209,8 +264,10 @@ class Chat:
         conversation: str | None,
         ref: str | None,
         storing: Callable[[], Awaitable[Stored]],
+        *,
+        fresh: bool = False,
     ) -> Said:
-        async with self._changing:
+        async with self._writer.changing:
             if ref and (known := await self._store.find(owner, ref)):
                 return Said(known.conversation, known.message, self.answers.into(known.reply))
             self.answers.check()
@@ -218,69 +275,19 @@ class Chat:
             self._check_quiet(owner, conversation)
             self._check_pace(person)
             stored = await storing()
-            answer = await self._begin(owner, person, stored)
+            answer = await self._writer.begin(owner, person, stored, fresh=fresh)
         self.devices.tell(owner, Change(stored.conversation, messages=True, answer=answer.id))
         return Said(stored.conversation, stored.message, answer)
 
     def _check_quiet(self, owner: str, conversation: str | None) -> None:
-        if conversation in self._running:
-            if self._running[conversation].owner != owner:
+        if conversation in self._writer.running:
+            if self._writer.running[conversation].owner != owner:
                 raise unknown()
             raise Answering("This conversation is being answered.", "Wait, or stop the answer.")
 
     def _check_pace(self, person: str) -> None:
         if wait := self._pace.take(person):
             raise TooMany("You ask more often than one may.", wait)
-
-    async def _begin(self, owner: str, person: str, stored: Stored) -> Answer:
-        *past, question, _ = await self._store.messages(owner, stored.conversation)
-        who = manner(self.settings, await self.roles.of(owner, stored.conversation))
-        history = History(who, exchanges(past), question.text)
-        answer = self._running[stored.conversation] = Answer(stored.reply, owner)
-        behind = asyncio.create_task(self._write_behind(answer))
-        settle = partial(self._settle, answer, stored.conversation, behind)
-        self.answers.begin(answer, self._fitting(answer, person, history, who), settle, keep=True)
-        return answer
-
-    async def _fitting(self, answer: Answer, person: str, history: History, who: Manner) -> Events:
-        """The answer's events, from as much history as fits. Raises PromptTooLong where the message alone does not."""
-        while True:
-            request = Request(history.turns, who.max_tokens, sampling=who.sampling)
-            try:
-                async with aclosing(self._scheduler.submit(person, request)) as events:
-                    async for event in events:
-                        if isinstance(event, Started):
-                            self._check_room(event.prompt_tokens, history)
-                        yield event
-                return
-            except PromptTooLong as error:
-                if not history.shrink(error.prompt_tokens, error.context):
-                    raise
-                answer.trimmed = history.left_out
-
-    def _check_room(self, prompt_tokens: int, history: History) -> None:
-        """A prompt that fills the context is too long as well: its answer would break off after a few words."""
-        model = self._engine.state.model
-        if model is not None and not history.fits(prompt_tokens, model.context):
-            raise PromptTooLong(prompt_tokens, model.context)
-
-    async def _write_behind(self, answer: Answer) -> None:
-        written = 0
-        while True:
-            await asyncio.sleep(WRITE_SECONDS)
-            if written < len(answer.pieces):
-                written = len(answer.pieces)
-                with suppress(DiskFull):  # it may have room again in a moment, or at the end
-                    await self._store.write(answer.reply, answer.text, "writing")
-
-    async def _settle(
-        self, answer: Answer, conversation: str, behind: asyncio.Task[None], over: Over
-    ) -> None:
-        behind.cancel()
-        async with self._changing:
-            del self._running[conversation]
-            reason = over.error.code if over.error else ""
-            await self._store.write(answer.reply, answer.text, STATUS[over.reason], reason)
 
 
 async def _to_its_end(saying: Coroutine[None, None, Said]) -> Said:

@@ -4,6 +4,7 @@ from bramble.config.loader import default_file, load
 from bramble.config.page import Sources
 from bramble.config.render import example
 from bramble.config.schema import (
+    CacheSettings,
     ChatSettings,
     Config,
     EmbeddingSettings,
@@ -14,12 +15,14 @@ from bramble.config.schema import (
     QueueSettings,
     RateSettings,
     ServerSettings,
+    StoreSettings,
     ThreadCounts,
     TlsSettings,
     thread_counts,
 )
 
 __all__ = [
+    "CacheSettings",
     "ChatSettings",
     "Config",
     "EmbeddingSettings",
@@ -31,6 +34,7 @@ __all__ = [
     "RateSettings",
     "ServerSettings",
     "Sources",
+    "StoreSettings",
     "ThreadCounts",
     "TlsSettings",
     "default_file",

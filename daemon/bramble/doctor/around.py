@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from bramble.board.files import MACHINE, number, text
+from bramble.chat.file import DAMAGED, DATABASE
 from bramble.doctor.finding import Finding, absent, ill, size, well
 
 LITTLE = 300_000_000
@@ -42,6 +43,16 @@ def disk(check: str, folder: Path) -> Finding:
     free = shutil.disk_usage(place).free
     told = f"{size(free)} free for {folder}"
     return ill(check, told, "Free some space there.") if free < LITTLE else well(check, told)
+
+
+def set_aside(folder: Path) -> Iterator[Finding]:
+    """Files with conversations that were damaged and are kept."""
+    for file in sorted(folder.glob(f"{DATABASE}{DAMAGED}*")):
+        if file.name.endswith(("-wal", "-shm")):
+            continue
+        told = f"{file.name} was damaged ({size(file.stat().st_size)}); what could be read of it was saved."
+        mend = "Look at the card; delete the file once nothing of it is missed."
+        yield ill("conversations", told, mend)
 
 
 def cards(root: Path) -> Iterator[Finding]:

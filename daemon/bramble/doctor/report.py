@@ -38,6 +38,7 @@ def _checks(config: Config, root: Path, now: datetime) -> Iterator[Finding]:
     yield model
     yield from machine.findings(root, config.guard, length, bounds(config.guard))
     yield around.disk("conversations", config.state_dir)
+    yield from around.set_aside(config.state_dir)
     yield around.disk("models", config.models_dir)
     yield from around.cards(root)
     yield around.clock(root, now)

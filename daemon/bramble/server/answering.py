@@ -17,6 +17,7 @@ from bramble.server.errors import json_response
 from bramble.server.owner import person
 from bramble.server.replies import Reply, Said, usage
 from bramble.server.status import Status
+from bramble.server.streams import Stream, Streams
 
 Updates = AsyncGenerator[tuple[int, Update], None]
 
@@ -24,8 +25,8 @@ Updates = AsyncGenerator[tuple[int, Update], None]
 class Answering:
     """Answers conversations that the client keeps."""
 
-    def __init__(self, chat: Chat, status: Status) -> None:
-        self._chat, self._status = chat, status
+    def __init__(self, chat: Chat, status: Status, streams: Streams) -> None:
+        self._chat, self._status, self._streams = chat, status, streams
 
     @property
     def max_tokens(self) -> int:
@@ -45,24 +46,49 @@ class Answering:
         reply: Callable[[Ready], Reply],
         *,
         stream: bool,
+        fresh: bool = False,
     ) -> web.StreamResponse:
-        """All choices for all prompts, in the shape of `reply`. Raises what has a status code of its own."""
-        choices = Choices(partial(self._begin, person(request)), prompts)
+        """All choices for all prompts, in the shape of `reply`. Raises what has a status code of its own.
+
+        `fresh` computes what could be recalled; so does asking for several choices, which are to differ.
+        """
+        fresh = fresh or len(prompts[0]) > 1
+        choices = Choices(partial(self._begin, person(request), fresh), prompts)
         told = _Told(sum(map(len, prompts)), len(prompts[0]))
+        if stream and (lasting := self._streams.make(request)):
+            writing = partial(self._write, lasting, choices, told, reply)
+            return await self._streams.run(request, lasting, writing)
         try:
             async with aclosing(choices.follow()) as updates:
                 await _started(updates, told)  # an error up to here still has a status code
                 shape = reply(self.model())
                 if stream:
-                    return await _stream(request, updates, told, shape)
+                    headers = _headers(shape, choices)
+                    return await _send(request, _chunks(updates, told, shape), headers)
                 async for index, update in updates:
                     told.take(index, update)
-                return json_response(shape.whole(told.said, told.usage()))
+                response = json_response(shape.whole(told.said, told.usage()))
+                response.headers.update(choices.headers)
+                return response
         finally:
             await choices.stop()
 
-    def _begin(self, person: str, request: Request) -> Answer:
-        return self._chat.complete(person, request)
+    async def _write(
+        self, stream: Stream, choices: Choices, told: "_Told", reply: Callable[[Ready], Reply]
+    ) -> None:
+        """Fill a stream that outlives its connection. Raises what hinders it from beginning."""
+        try:
+            async with aclosing(choices.follow()) as updates:
+                await _started(updates, told)
+                shape = reply(self.model())
+                stream.begin(_headers(shape, choices))
+                async for data in _chunks(updates, told, shape):
+                    stream.write(data)
+        finally:
+            await choices.stop()
+
+    def _begin(self, person: str, fresh: bool, request: Request) -> Answer:
+        return self._chat.complete(person, request, fresh=fresh)
 
 
 class _Told:
@@ -98,23 +124,34 @@ async def _started(updates: Updates, told: _Told) -> None:
             return
 
 
-async def _stream(
-    request: web.Request, updates: Updates, told: _Told, reply: Reply
+def _headers(reply: Reply, choices: Choices) -> dict[str, str]:
+    return {"Content-Type": reply.content_type, "Cache-Control": "no-cache", **choices.headers}
+
+
+async def _chunks(updates: Updates, told: _Told, reply: Reply) -> AsyncGenerator[bytes, None]:
+    """A stream from its beginning to its end, also where that is an error."""
+    for index in told.open:
+        yield reply.open(index)
+    try:
+        async for index, update in updates:
+            if data := _event(told, reply, index, update):
+                yield data
+        last = reply.close(told.usage())
+    except BrambleError as error:
+        last = reply.failure(error)
+    yield last
+
+
+async def _send(
+    request: web.Request, chunks: AsyncGenerator[bytes, None], headers: dict[str, str]
 ) -> web.StreamResponse:
-    headers = {"Content-Type": reply.content_type, "Cache-Control": "no-cache"}
     response = web.StreamResponse(headers=headers)
-    with suppress(ConnectionResetError):  # the client is gone
-        await response.prepare(request)
-        for index in told.open:
-            await response.write(reply.open(index))
-        try:
-            async for index, update in updates:
-                if data := _event(told, reply, index, update):
-                    await response.write(data)
-            last = reply.close(told.usage())
-        except BrambleError as error:
-            last = reply.failure(error)
-        await response.write_eof(last)
+    async with aclosing(chunks):
+        with suppress(ConnectionResetError):  # the client is gone
+            await response.prepare(request)
+            async for data in chunks:
+                await response.write(data)
+            await response.write_eof()
     return response
 
 

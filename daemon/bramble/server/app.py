@@ -30,6 +30,7 @@ from bramble.server.proxies import Proxies
 from bramble.server.session import SessionRoom
 from bramble.server.socket import Sockets
 from bramble.server.status import Status
+from bramble.server.streams import Streams
 
 BODY_LIMIT = 2 * 1024 * 1024
 """Largest accepted body in bytes."""
@@ -81,7 +82,8 @@ def application(
         client_max_size=BODY_LIMIT,
     )
     app.on_response_prepare.append(_add_headers)
-    answering = Answering(chat, status)
+    streams = Streams()
+    answering = Answering(chat, status, streams)
     naming = Naming(config.models_dir)
     served = Served(answering, engine, embedder, naming)
     app.router.add_get("/healthz", status.alive)
@@ -97,6 +99,7 @@ def application(
         Shelf(served, pulls, (config.engine.idle_unload, config.embedding.idle_unload)),
         Llama(answering, engine),
         OpenAPI(),
+        streams,
         metrics,
         *rooms,
     ):

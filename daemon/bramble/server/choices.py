@@ -8,6 +8,8 @@ from bramble.chat.answer import Answer, Over, Text, Update
 from bramble.errors import BrambleError
 from bramble.scheduler import Request
 
+CACHED = "X-Bramble-Cached"
+"""The header of an answer that was not computed: `cache` or `pinned`."""
 Begin = Callable[[Request], Answer]
 News = asyncio.Queue[tuple[int, Update]]
 
@@ -22,6 +24,12 @@ class Choices:
         self._begin, self._prompts = begin, prompts
         self._answers: list[Answer] = []
         self._tasks: list[asyncio.Task[None]] = []
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What the response's head says, once the first has begun: whether it was not computed now."""
+        recalled = self._answers[0].recalled if self._answers else None
+        return {CACHED: recalled} if recalled else {}
 
     async def follow(self) -> AsyncGenerator[tuple[int, Update], None]:
         """Every update with its choice's number, prompt by prompt; ends when all are over."""

@@ -85,6 +85,7 @@ def _done(answer: Answer, over: Over) -> frames.Done:
         usage=_usage(done) if done else None,
         timings=_timings(done) if done else None,
         trimmed=answer.trimmed,
+        cached=answer.recalled,
     )
 
 

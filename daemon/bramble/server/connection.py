@@ -12,7 +12,7 @@ from aiohttp import WSCloseCode, WSMsgType
 
 import bramble
 from bramble.chat.answer import Answer, Internal
-from bramble.chat.devices import Change, News, RolesChange
+from bramble.chat.devices import Change, News, Renewal, RolesChange
 from bramble.chat.turn import Chat, Opened, Said
 from bramble.errors import BadRequest, BrambleError, NotFound
 from bramble.server import frames, incoming, shelf
@@ -43,7 +43,7 @@ class Connection:
         self._latest: int | None = None
         self._lists = self._casts = False
         self._changes: dict[str, Change] = {}
-        self._roles_changed = False
+        self._roles_changed = self._renewed = False
         self._turn = asyncio.Lock()
         self._following: dict[int, asyncio.Task[None]] = {}
         self._typed: incoming.Typing | None = None
@@ -97,7 +97,7 @@ class Connection:
                 await self._show(await self._chat.open(self._owner, frame.conversation))
             case incoming.Edit():
                 await self._edit(frame)
-            case incoming.Regenerate() | incoming.Select():
+            case incoming.Regenerate() | incoming.Continue() | incoming.Select():
                 await self._turn_to(frame)
             case incoming.Resume():
                 self._follow(self._find(frame.answer), frame.after)
@@ -147,13 +147,17 @@ class Connection:
         await self._acknowledge(frame.ref, said)
         await self._show(await self._chat.open(self._owner, said.conversation))
 
-    async def _turn_to(self, frame: incoming.Regenerate | incoming.Select) -> None:
-        if isinstance(frame, incoming.Select):
-            await self._chat.select(self._owner, frame.conversation, frame.message)
-        else:
-            await self._chat.regenerate(
-                self._owner, self._person, frame.conversation, frame.message
-            )
+    async def _turn_to(
+        self, frame: incoming.Regenerate | incoming.Continue | incoming.Select
+    ) -> None:
+        who, place = (self._owner, self._person), (frame.conversation, frame.message)
+        match frame:
+            case incoming.Regenerate():
+                await self._chat.regenerate(*who, *place)
+            case incoming.Continue():
+                await self._chat.go_on(*who, *place)
+            case incoming.Select():
+                await self._chat.select(self._owner, *place)
         await self._show(await self._chat.open(self._owner, frame.conversation))
 
     async def _acknowledge(self, ref: str, said: Said) -> None:
@@ -201,8 +205,9 @@ class Connection:
 
     def _hear(self, elsewhere: asyncio.Event, news: News) -> None:
         """Keep the newest change of each conversation that is worth a frame here."""
-        if isinstance(news, RolesChange):
+        if isinstance(news, RolesChange | Renewal):
             self._roles_changed = self._casts
+            self._renewed |= isinstance(news, Renewal)
         elif self._lists or news.conversation == self._shown:
             earlier = self._changes.get(news.conversation)
             if earlier is None or news.messages or not earlier.messages:
@@ -218,10 +223,21 @@ class Connection:
                     changes, self._changes = self._changes, {}
                     for change in changes.values():
                         await self._tell_change(change)
+                    if self._renewed:
+                        self._renewed = False
+                        await self._show_anew()
                     if self._roles_changed:
                         self._roles_changed = False
                         roles = await self._chat.roles.all(self._owner)
                         await self._socket.send(frames.Roles(roles))
+
+    async def _show_anew(self) -> None:
+        """The store is another one: the list from its beginning, and what is shown, if that is there."""
+        if self._lists:
+            first = incoming.Conversations()
+            await self._socket.send(await shelf.answer(self._chat, self._owner, first))
+        if self._shown is not None:
+            await self._tell_change(Change(self._shown, messages=True))
 
     async def _tell_change(self, change: Change) -> None:
         id, fresh = change.conversation, change.answer is None or change.answer != self._latest

@@ -11,7 +11,7 @@ from aiohttp.typedefs import Handler
 from bramble.access.identity import WrongPassword
 from bramble.chat.answer import Internal
 from bramble.chat.answers import Stopping
-from bramble.chat.store import DiskFull
+from bramble.chat.file import DiskFull
 from bramble.errors import (
     BadRequest,
     BrambleError,

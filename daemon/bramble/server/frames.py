@@ -4,6 +4,7 @@ from typing import Literal
 
 import msgspec
 
+from bramble.chat.answer import Recalled
 from bramble.chat.records import Hit, Message, Role, Summary
 from bramble.server.incoming import Frame
 from bramble.takeover import Coming
@@ -27,8 +28,19 @@ class Guard(msgspec.Struct, frozen=True):
     sentence: str
 
 
+class StoreNotice(msgspec.Struct, frozen=True):
+    """What happened to the stored conversations: `code` and `params` for a translator, `sentence` in English."""
+
+    code: str
+    params: dict[str, int | str]
+    sentence: str
+
+
 class State(Frame, frozen=True):
-    """What the engine is doing, and for how many. Without a `guard` the board is well; `coming` will answer next."""
+    """What the engine is doing, and for how many. Without a `guard` the board is well; `coming` will answer next.
+
+    `store` says what happened to the stored conversations.
+    """
 
     phase: str
     fraction: float
@@ -41,6 +53,7 @@ class State(Frame, frozen=True):
     slots: int
     guard: Guard | None = None
     coming: Coming | None = None
+    store: StoreNotice | None = None
 
 
 class Conversation(Frame, frozen=True):
@@ -117,7 +130,10 @@ class Timings(msgspec.Struct, frozen=True):
 
 
 class Done(Frame, frozen=True):
-    """An answer is over; `message` is where it is stored, `trimmed` how many old messages the model did not see."""
+    """An answer is over; `message` is where it is stored, `trimmed` how many old messages the model did not see.
+
+    `cached` says that it was not computed now: it was given before, or is pinned.
+    """
 
     answer: int
     message: int
@@ -126,6 +142,7 @@ class Done(Frame, frozen=True):
     usage: Usage | None
     timings: Timings | None
     trimmed: int
+    cached: Recalled | None
 
 
 class Error(Frame, frozen=True, kw_only=True):

@@ -98,6 +98,13 @@ class Regenerate(Frame, frozen=True):
     message: int
 
 
+class Continue(Frame, frozen=True):
+    """Write on at this answer, which was stopped or cut."""
+
+    conversation: Id
+    message: int
+
+
 class Select(Frame, frozen=True):
     """Show the branch that this message is in."""
 
@@ -149,6 +156,7 @@ FromClient = (
     | Delete
     | Edit
     | Regenerate
+    | Continue
     | Select
     | ListRoles
     | SaveRole

@@ -68,7 +68,11 @@ class OpenAI:
     ) -> web.StreamResponse:
         prompts = body.prompts(self._answering.max_tokens)
         return await self._answering.answer(
-            request, prompts, lambda model: body.reply(model.name), stream=bool(body.stream)
+            request,
+            prompts,
+            lambda model: body.reply(model.name),
+            stream=bool(body.stream),
+            fresh=body.cache is False,
         )
 
 

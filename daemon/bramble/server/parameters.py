@@ -64,6 +64,7 @@ class Parameters(Drawing, kw_only=True):
     max_tokens: Tokens | None = None
     stop: str | Annotated[list[str], Meta(max_length=4)] | None = None
     n: Annotated[int, Meta(ge=1, le=4)] | None = None
+    cache: bool | None = None
 
     @property
     def include_usage(self) -> bool:

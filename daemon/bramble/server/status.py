@@ -7,12 +7,14 @@ from aiohttp import web
 
 from bramble.board.levels import Change, Level
 from bramble.board.watch import Watch
+from bramble.chat.salvage import Damage
+from bramble.chat.store import Store
 from bramble.config import EngineSettings
 from bramble.engine.client import Engine, EngineState, Phase
 from bramble.engine.wire import Ready
 from bramble.scheduler import Scheduler
 from bramble.server.errors import json_response
-from bramble.server.frames import Guard, State
+from bramble.server.frames import Guard, State, StoreNotice
 from bramble.swap import Swapper
 from bramble.takeover import Coming, Takeover
 
@@ -26,20 +28,21 @@ SETTLED = {Phase.READY, Phase.RESTING, Phase.FAILED, Phase.STOPPED}
 
 
 class Status:
-    """Watches engine, queue and board; remembers the model while the engine is started again."""
+    """Watches engine, queue, board and store; remembers the model while the engine is started again."""
 
     def __init__(
         self,
         engine: Engine,
         scheduler: Scheduler,
         board: Watch,
+        store: Store,
         settings: EngineSettings,
         takeover: Takeover,
         swapper: Swapper,
     ) -> None:
         self._takeover, self._swapper = takeover, swapper
         self._engine, self._scheduler, self._settings = engine, scheduler, settings
-        self._board = board
+        self._board, self._store = board, store
         self._changed = time.monotonic()
         self.model: Ready | None = None
         engine.watch(self._remember)
@@ -51,6 +54,7 @@ class Status:
         end_board = self._board.watch(lambda _: callback())
         end_takeover = self._takeover.watch(callback)
         end_swapper = self._swapper.watch(callback)
+        end_store = self._store.watch(callback)
 
         def end() -> None:
             end_engine()
@@ -58,6 +62,7 @@ class Status:
             end_board()
             end_takeover()
             end_swapper()
+            end_store()
 
         return end
 
@@ -76,6 +81,7 @@ class Status:
             slots=self.model.slots if self.model else self._settings.slots,
             guard=_guard(self._board.change),
             coming=self._coming(),
+            store=_store(self._store.damage),
         )
 
     async def alive(self, _: web.Request) -> web.Response:
@@ -135,3 +141,18 @@ def _guard(change: Change | None) -> Guard | None:
     ):
         return None
     return Guard(int(change.state.level), change.code, change.params, change.sentence)
+
+
+def _store(damage: Damage | None) -> StoreNotice | None:
+    if damage is None:
+        return None
+    params = {
+        "file": damage.file,
+        "conversations": damage.conversations,
+        "messages": damage.messages,
+    }
+    sentence = (
+        f"The file with the conversations was damaged; {damage.messages} messages of "
+        f"{damage.conversations} conversations were saved. It is kept as {damage.file}."
+    )
+    return StoreNotice("damaged", params, sentence)

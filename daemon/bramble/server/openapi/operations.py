@@ -28,6 +28,7 @@ from bramble.server.openapi.operation import (
     Operation,
 )
 from bramble.server.responses import Response
+from bramble.server.streams import Lookup
 
 
 def _get(family: str, path: str, summary: str, kinds: Kinds, **more: Any) -> Operation:
@@ -141,6 +142,29 @@ OPERATIONS: tuple[Operation, ...] = (
     _post(LLAMA, "/tokenize", "Tokens of a text", TokenizeBody, _json(S.TOKENS)),
     _post(LLAMA, "/detokenize", "The text of tokens", DetokenizeBody, _json(S.CONTENT)),
     _post(LLAMA, "/apply-template", "The prompt of a conversation", ApplyBody, _json(S.PROMPT)),
+    _get(
+        LLAMA,
+        "/v1/stream",
+        "Read a stream on from a byte of it",
+        {EVENTS: shapes.EVENT, LINES: {}},
+        also=(404,),
+        query={"conv_id": S.TEXT, "from": S.WHOLE},
+    ),
+    Operation(
+        method="delete",
+        path="/v1/stream",
+        summary="Stop a stream's answer and forget it",
+        family=LLAMA,
+        ok=204,
+        query={"conv_id": S.TEXT},
+    ),
+    _post(
+        LLAMA,
+        "/v1/streams/lookup",
+        "How the streams are whose ids one knows",
+        Lookup,
+        _json(S.STREAMS),
+    ),
     _get(
         BRAMBLE,
         "/",

@@ -112,6 +112,15 @@ PIECE = shape(id=WHOLE, piece={"anyOf": [TEXT, several(WHOLE)]})
 TOKENS = shape(tokens=several({"anyOf": [WHOLE, PIECE]}))
 CONTENT = shape(content=TEXT)
 PROMPT = shape(prompt=TEXT)
+STREAMS = several(
+    shape(
+        conversation_id=TEXT,
+        is_done=TRUTH,
+        total_bytes=WHOLE,
+        started_at=WHOLE,
+        completed_at=WHOLE,
+    )
+)
 LLAMA_ERROR = shape(error=shape(code=WHOLE, message=TEXT, type=TEXT))
 
 READINESS = shape(status=TEXT, fraction=NUMBER, reason=TEXT, hint=TEXT, model=maybe(TEXT))
