@@ -58,6 +58,8 @@ HTTP_SECONDS = 1.0
 ENGINE_SECONDS = 1.0
 """How long connections and the engine may take to end: after server.drain, a stop still stays under 10 s."""
 LOOK_SECONDS = 5.0
+LINGER_SECONDS = 3.0
+"""How long the rest of a body is taken whose request was answered; aiohttp's 10 s are a gift to who dribbles."""
 OTHER_FILES = 256
 """Files, sockets and pipes that are open beside connections."""
 
@@ -142,6 +144,7 @@ class Daemon:
             access_log=None,
             handler_cancellation=True,  # a client that leaves cancels what it asked for
             shutdown_timeout=HTTP_SECONDS,
+            lingering_time=LINGER_SECONDS,
         )
         self._listeners = listeners
         self._limits = config.server.limits
