@@ -15,6 +15,7 @@ from aiohttp import web
 from bramble import affinity, systemd
 from bramble.access.buckets import Buckets
 from bramble.access.keeper import Keeper
+from bramble.board import delegation
 from bramble.board.files import MACHINE
 from bramble.board.watch import Watch
 from bramble.budget import Budget
@@ -83,7 +84,7 @@ class Daemon:
         self._config, self._sources = config, sources
         self.journal = Journal()
         self.store = Store(config.state_dir / DATABASE)
-        self.embedder = embedder(config)
+        self.embedder = embedder(config, spec.group)
         budget = Budget(config.guard, processes=self._all_processes, root=root)
         self.engine = Engine(spec, budget)
         self.scheduler = Scheduler(
@@ -127,7 +128,7 @@ class Daemon:
             self.takeover,
             self.swapper,
         )
-        metrics = Metrics(self.engine, self.scheduler, self.watch)
+        metrics = Metrics(self.engine, self.scheduler, self.watch, self.embedder)
         self.web = application(
             config,
             self.chat,
@@ -260,7 +261,7 @@ async def serve(config: Config, model: Path, sources: Sources) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, leave.set)
     listeners = _listeners(config)
-    spec = engine_spec(config, model, chosen(config))
+    spec = engine_spec(config, model, chosen(config), delegation.divide())
     daemon = Daemon(config, spec, listeners, sources=sources)
     await daemon.start()
     scheme = "https" if daemon.tls else "http"
@@ -273,8 +274,13 @@ async def serve(config: Config, model: Path, sources: Sources) -> int:
     return 0
 
 
-def engine_spec(config: Config, model: Path, name: str = "") -> EngineSpec:
-    """How the engine is started with this file; `name` is what it is called in `bramble models list`."""
+def engine_spec(
+    config: Config, model: Path, name: str = "", group: Path | None = None
+) -> EngineSpec:
+    """How the engine is started with this file; `name` is what it is called in `bramble models list`.
+
+    It runs in the control group for engines where there is one.
+    """
     engine = config.engine
     known = catalogue(config.models_dir)
     threads = thread_counts(engine.threads)
@@ -291,10 +297,11 @@ def engine_spec(config: Config, model: Path, name: str = "") -> EngineSpec:
         draft=engine.draft,
         aside=engine.aside << 20,
         nice=engine.nice,
+        ionice=engine.ionice,
         name=known[name].title if name in known else "",
         alternatives=alternatives(),
     )
-    return EngineSpec(load, engine.spin)
+    return EngineSpec(load, engine.spin, group=group)
 
 
 def _like(first: EngineSpec, spec: EngineSpec, cores: tuple[int, ...]) -> EngineSpec:
@@ -303,7 +310,7 @@ def _like(first: EngineSpec, spec: EngineSpec, cores: tuple[int, ...]) -> Engine
     return msgspec.structs.replace(first, load=load)
 
 
-def embedder(config: Config) -> Embedder | None:
+def embedder(config: Config, group: Path | None = None) -> Embedder | None:
     """What makes vectors of texts, where a model for that is named. A missing file hinders nobody's chat."""
     settings = config.embedding
     if not settings.model:
@@ -317,8 +324,10 @@ def embedder(config: Config) -> Embedder | None:
             raise ModelUnavailable(
                 error.message, "Set embedding.model to the GGUF file of an embedding model."
             ) from error
-        load = LoadEmbedding(str(file), settings.context, settings.threads, nice, name)
-        return EngineSpec(load, EMBEDDING_SPIN)
+        load = LoadEmbedding(
+            str(file), settings.context, settings.threads, nice, name, config.engine.ionice
+        )
+        return EngineSpec(load, EMBEDDING_SPIN, group=group)
 
     name = Path(settings.model).name.removesuffix(".gguf")
     return Embedder(spec, name=name, idle_unload=settings.idle_unload)

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import subprocess
 import sys
 import threading
@@ -172,6 +173,21 @@ def test_real_pressure_wakes(tmp_path: Path) -> None:
         hog.wait()
         alarm.close()
         folder.rmdir()
+
+
+def test_pressure_of_the_machine_wakes_where_the_group_may_not_be_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pressure, "source", lambda: tmp_path / "read-only")
+    alarm = pressure.Alarm()
+    try:
+        alarm.listen()
+        files = {os.path.realpath(each) for each in Path("/proc/self/fd").iterdir()}
+        assert "/proc/pressure/memory" in files
+    except FileNotFoundError:
+        pytest.skip("NO PRESSURE WAS TESTED: this kernel measures none")
+    finally:
+        alarm.close()
 
 
 def test_a_bell_ends_a_wait() -> None:

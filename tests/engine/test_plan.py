@@ -68,8 +68,22 @@ def test_a_shorter_context_where_the_whole_does_not_fit(starter: Path) -> None:
     rig.close()
 
 
+def test_smaller_steps_come_before_a_shorter_context(starter: Path) -> None:
+    """Large steps need a larger work area, and people lose nothing but a little speed."""
+    small, large = (planned(starter, batch=batch) for batch in (128, 512))
+    assert small.compute < large.compute
+    room = (small.needed + large.needed) // 2
+    rig = Rig(starter, context=4096, changes={"memory": room, "batch": 512})
+    ready = rig.first
+    assert isinstance(ready, wire.Ready)
+    assert ready.context == 4096
+    assert "Prompts are read 128 tokens at a time instead of 512." in ready.notes
+    assert rig.answer(Ask(STORY * 60, tokens=4)).text
+    rig.close()
+
+
 def test_fewer_slots_come_last(starter: Path) -> None:
-    room = planned(starter, context=512, slots=2).needed + 1_000_000
+    room = planned(starter, context=512, slots=2, batch=128).needed + 1_000_000
     rig = Rig(starter, context=4096, slots=16, changes={"memory": room})
     ready = rig.first
     assert isinstance(ready, wire.Ready)
@@ -92,21 +106,22 @@ def test_what_does_not_fit_is_refused_with_numbers_and_a_model_that_would(starte
 
 def test_the_ladder() -> None:
     steps = list(rungs(order(Path("m"), context=2048, slots=3), repacks=True))
-    assert steps[0] == Rung(repack=True, context=2048, slots=3)
-    assert steps[1] == Rung(repack=False, context=2048, slots=3)
-    assert steps[-1] == Rung(repack=False, context=512, slots=1)
+    assert steps[0] == Rung(repack=True, context=2048, slots=3, batch=256)
+    assert steps[1] == Rung(repack=True, context=2048, slots=3, batch=128)
+    assert steps[2] == Rung(repack=False, context=2048, slots=3, batch=256)
+    assert steps[-1] == Rung(repack=False, context=512, slots=1, batch=128)
     for better, worse in pairwise(steps):
-        assert (better.slots, better.context, better.repack) > (
-            worse.slots,
-            worse.context,
-            worse.repack,
-        )
+        assert _rank(better) > _rank(worse)
     assert not any(step.repack for step in rungs(order(Path("m")), repacks=False))
+
+
+def _rank(step: Rung) -> tuple[int, ...]:
+    return step.slots, step.context, step.repack, step.batch
 
 
 def test_a_context_below_the_smallest_is_tried_as_it_is() -> None:
     steps = list(rungs(order(Path("m"), context=300, slots=1), repacks=False))
-    assert steps == [Rung(repack=False, context=300, slots=1)]
+    assert steps == [Rung(repack=False, context=300, slots=1, batch=batch) for batch in (256, 128)]
 
 
 def test_which_weights_a_token_reads() -> None:

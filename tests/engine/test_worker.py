@@ -7,6 +7,7 @@ import time
 from itertools import pairwise
 from pathlib import Path
 
+import psutil
 import pytest
 
 from bramble.engine import wire
@@ -115,6 +116,22 @@ def test_niceness_counts_outside_its_own_session(starter: Path) -> None:
         if grouped.returncode != 0 or not (told := group.read_text().split()):
             pytest.skip("this kernel does not group tasks by session")
         assert told[-1] == "5"
+    finally:
+        rig.close()
+
+
+@pytest.mark.parametrize(
+    ("setting", "told"), [("idle", psutil.IOPRIO_CLASS_IDLE), (6, psutil.IOPRIO_CLASS_BE)]
+)
+def test_it_reads_the_disk_at_the_priority_that_is_set(
+    starter: Path, setting: str | int, told: int
+) -> None:
+    rig = Rig(starter, changes={"ionice": setting})
+    try:
+        assert isinstance(rig.first, wire.Ready)
+        priority = psutil.Process(rig.process.pid).ionice()
+        assert priority.ioclass == told
+        assert setting == "idle" or priority.value == setting
     finally:
         rig.close()
 

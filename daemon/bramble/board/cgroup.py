@@ -9,6 +9,9 @@ from msgspec import Struct
 
 from bramble.board.files import MACHINE, amounts, number, text
 
+DAEMON = "bramble-daemon"
+"""What `delegation` calls the daemon's part of a group that it divided; all of Bramble is in the one above."""
+
 _UNLIMITED = 1 << 60
 """Version 1 has no word for "no limit", only a number that no machine has memory for."""
 
@@ -41,14 +44,18 @@ def limited_groups(root: Path = MACHINE) -> tuple[Group, ...]:
     return tuple(group for folder, version in chain if (group := _read(folder, version)))
 
 
-@lru_cache(maxsize=16)  # systemd and containers put a process into its group before it runs
+@lru_cache(
+    maxsize=16
+)  # a process is put into its group before it runs; `delegation` changes nothing here
 def own_chain(root: Path = MACHINE) -> tuple[tuple[Path, int], ...]:
-    """The folders of this process's groups, the nearest first, each with the version of its hierarchy."""
+    """The folders of the groups that all of Bramble is in, the nearest first, each with its hierarchy's version."""
     mount = _memory_mount(root)
     if mount is None:
         return ()
     inside = _below(_own_path(root, mount.version), mount.top)
     folder = mount.point / inside
+    if folder.name == DAEMON:
+        folder = folder.parent
     folders = [folder, *folder.parents]
     depth = len(folder.relative_to(mount.point).parts)
     return tuple((each, mount.version) for each in folders[: depth + 1])

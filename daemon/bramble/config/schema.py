@@ -230,6 +230,13 @@ class EngineSettings(Struct, frozen=True):
             description="Priority of computing as in nice(1); below 0 needs the right to raise it.",
         ),
     ] = 0
+    ionice: Annotated[
+        Literal["none", "idle"] | Annotated[int, Meta(ge=0, le=7)],
+        Meta(
+            description="Priority of reading from the disk as in ionice(1): 0 comes first, 7 last, idle when nobody"
+            " else reads; none follows engine.nice."
+        ),
+    ] = "none"
     spin: Annotated[
         int,
         Meta(

@@ -11,6 +11,7 @@ import signal
 import socket
 import sys
 from pathlib import Path
+from typing import Literal
 
 from bramble.engine import wire
 from bramble.engine.channel import Channel
@@ -37,7 +38,7 @@ def main() -> int:
 
 
 def _serve(channel: Channel, order: wire.Load) -> int:
-    be_nice(order.nice)
+    be_nice(order.nice, order.ionice)
     run_on(order.cores)
     # Only now: importing the worker loads libllama and libgomp, which reads its environment once.
     from bramble.engine.loading import CannotLoad, load
@@ -64,7 +65,7 @@ def _serve(channel: Channel, order: wire.Load) -> int:
 
 
 def _serve_embedding(channel: Channel, order: wire.LoadEmbedding) -> int:
-    be_nice(order.nice)
+    be_nice(order.nice, order.ionice)
     _die_for_memory(EMBEDDING_OUT_OF_MEMORY_FIRST)
     from bramble.engine.embed_model import CannotEmbed, load
     from bramble.engine.embed_worker import EmbedWorker
@@ -80,8 +81,8 @@ def _serve_embedding(channel: Channel, order: wire.LoadEmbedding) -> int:
     return 0
 
 
-def be_nice(nice: int) -> None:
-    """Compute at this priority, as in nice(1); without the right to raise it, at the one there is."""
+def be_nice(nice: int, ionice: wire.Ionice = "none") -> None:
+    """Compute and read at these priorities; without the right to raise one, at the one there is."""
     try:
         os.setpriority(os.PRIO_PROCESS, 0, nice)
         # A session of its own may be a scheduling group of its own; then niceness counts only inside it (sched(7)).
@@ -90,6 +91,21 @@ def be_nice(nice: int) -> None:
             Path("/proc/self/autogroup").write_text(str(nice))
     except PermissionError:
         log.warning("engine.nice %d needs the right to raise a priority; it stays as it is", nice)
+    if ionice != "none":
+        read_at(ionice)
+
+
+def read_at(ionice: Literal["idle"] | int) -> None:
+    """Read from the disk at this priority, where there are any."""
+    import psutil  # 60 ms of a Pi's start that only this setting needs
+
+    try:
+        if ionice == "idle":
+            psutil.Process().ionice(psutil.IOPRIO_CLASS_IDLE)
+        else:
+            psutil.Process().ionice(psutil.IOPRIO_CLASS_BE, ionice)
+    except (OSError, psutil.Error) as error:
+        log.warning("engine.ionice %s is not possible here (%s); it stays as it is", ionice, error)
 
 
 def run_on(cores: tuple[int, ...]) -> None:

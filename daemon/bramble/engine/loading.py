@@ -70,13 +70,13 @@ def load(order: Load, progress: Callable[[float], None]) -> Loaded:
                 model,
                 size=held.context,
                 slots=held.slots,
-                batch=order.batch,
+                batch=held.batch,
                 threads=len(on),
                 guess_rows=order.draft,
             )
     pin(context, decode=len(on), prefill=len(on), on=on)
     pace = Pace(
-        rows_max=order.batch,
+        rows_max=held.batch,
         max_step_ms=order.max_step_ms,
         guess_rows=order.draft,
     )

@@ -15,6 +15,8 @@ from bramble.engine.wire import Load
 
 SMALLEST_CONTEXT = 512
 """Tokens below which no conversation fits; the ladder does not shorten the context further."""
+SMALL_BATCH = 128
+"""Rows of a step where memory is short: a quarter of the work area, and prompts are read hardly slower."""
 SAMPLER_BYTES = 16
 """A slot's candidates and counts, for each token of the vocabulary."""
 WORKING_BYTES = 8_000_000
@@ -25,11 +27,12 @@ FILE_SHARE, BESIDE = 1.1, 100_000_000
 
 @dataclass(frozen=True)
 class Rung:
-    """One way to hold the model: re-tiled weights in memory or the file's own, mapped or read; context, slots."""
+    """One way to hold the model: re-tiled weights in memory or the file's own, mapped or read; context, slots, rows."""
 
     repack: bool
     context: int
     slots: int
+    batch: int
 
 
 def plan(order: Load) -> Plan:
@@ -54,15 +57,19 @@ def plan(order: Load) -> Plan:
 def rungs(order: Load, *, repacks: bool) -> Iterator[Rung]:
     """Best first. Repacked weights answer fastest; a shorter context forgets sooner; fewer slots make people wait."""
     ways = (True, False) if repacks else (False,)
-    contexts = list(_shrinking(order.context))
-    for context in contexts:
+    small = min(order.batch, SMALL_BATCH)
+    for repack in ways:
+        for batch in sorted({order.batch, small}, reverse=True):
+            yield Rung(repack, order.context, order.slots, batch)
+    *_, shortest = _shrinking(order.context)
+    for context in list(_shrinking(order.context))[1:]:
         for repack in ways:
-            yield Rung(repack, context, order.slots)
+            yield Rung(repack, context, order.slots, small)
     slots = order.slots
     while slots > 1:
         slots //= 2
         for repack in ways:
-            yield Rung(repack, contexts[-1], slots)
+            yield Rung(repack, shortest, slots, small)
 
 
 def _shrinking(context: int) -> Iterator[int]:
@@ -103,7 +110,7 @@ class _Dry:
 
     def repacks(self) -> bool:
         """Whether this CPU re-tiles any of the weights."""
-        return self._buffers(Rung(True, SMALLEST_CONTEXT, 1)).repacked > 0
+        return self._buffers(Rung(True, SMALLEST_CONTEXT, 1, SMALL_BATCH)).repacked > 0
 
     def plan(self, rung: Rung, room: int) -> Plan:
         buffers = self._buffers(rung)
@@ -116,6 +123,7 @@ class _Dry:
             fits=peak - spared <= room,
             context=rung.context,
             slots=rung.slots,
+            batch=rung.batch,
             repack=rung.repack,
             weights=buffers.weights,
             repacked=buffers.repacked,
@@ -131,7 +139,7 @@ class _Dry:
         buffers = self._model(rung.repack).buffers(
             context=rung.context,
             slots=rung.slots,
-            batch=self._order.batch,
+            batch=rung.batch,
             guess_rows=self._order.draft,
         )
         self._resident = self._resident or resident()  # with one model's vocabulary, as later
@@ -163,6 +171,10 @@ def _with_reasons(tried: list[Plan], order: Load, room: int) -> Plan:
     if chosen.repack != first.repack:
         reasons.append(
             "The weights are mapped from the file instead of re-tiled for this processor, which is slower."
+        )
+    if chosen.batch != first.batch:
+        reasons.append(
+            f"Prompts are read {chosen.batch} tokens at a time instead of {first.batch}."
         )
     if chosen.context != first.context:
         reasons.append(f"The context is {chosen.context} tokens instead of {first.context}.")

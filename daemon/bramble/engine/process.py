@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import os
 import signal
 import socket
@@ -9,18 +10,26 @@ import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import AsyncIterator, Coroutine
 from dataclasses import dataclass
+from pathlib import Path
 
 import msgspec
 
+from bramble.board import delegation
 from bramble.engine import wire
+
+log = logging.getLogger("bramble.engine")
 
 
 class EngineSpec(msgspec.Struct, frozen=True):
-    """What to run. `spin` is GOMP_SPINCOUNT: libgomp reads it once, so it is set before the process starts."""
+    """What to run. `spin` is GOMP_SPINCOUNT: libgomp reads it once, so it is set before the process starts.
+
+    `group` is the control group for engines, where there is one.
+    """
 
     load: wire.Load | wire.LoadEmbedding
     spin: int
     command: tuple[str, ...] = (sys.executable, "-m", "bramble.engine")
+    group: Path | None = None
 
 
 @dataclass
@@ -50,6 +59,7 @@ class EngineProcess:
         except BaseException:
             ours.close()
             raise
+        _place(process.pid, spec.group)
         reader, writer = await asyncio.open_unix_connection(sock=ours)
         return cls(process, os.pidfd_open(process.pid), reader, writer)
 
@@ -124,6 +134,15 @@ class EngineProcess:
 def _environment(spec: EngineSpec) -> dict[str, str]:
     # Without the second a failed assertion runs gdb on itself, which takes seconds.
     return {**os.environ, "GOMP_SPINCOUNT": str(spec.spin), "GGML_NO_BACKTRACE": "1"}
+
+
+def _place(pid: int, group: Path | None) -> None:
+    """Before it is told what to load: from there on its memory is counted where it should be."""
+    if group is not None:
+        try:
+            delegation.place(pid, group)
+        except OSError as error:
+            log.warning("an engine stays in the daemon's control group: %s", error)
 
 
 def describe(code: int) -> str:

@@ -258,6 +258,8 @@ class Supervisor:
                     f" ({message.kernels})" if message.kernels else "",
                     message.load_seconds,
                 )
+                for note in message.notes:
+                    log.warning("%s", note)
                 self._update(phase=Phase.READY, fraction=1.0, reason="", hint="", model=message)
             case wire.Unusable():
                 self._needed = message.needed

@@ -72,15 +72,17 @@ class Check(msgspec.Struct, frozen=True, tag=True):
 class Plan(msgspec.Struct, frozen=True, tag=True):
     """How a model would be held, or why not. Sizes in bytes.
 
-    `repack`: weights are re-tiled for this CPU (`repacked` bytes of `weights`), else mapped from the file. `process`
-    is everything that is neither weights nor the context's. `peak` is all of it, `room` what there is; of the peak
-    `spared` are mapped weights that are hardly read, which the kernel takes back for nothing where memory is short.
-    `reasons` say in sentences what was given up, or why nothing fits; `advice` which model would.
+    `batch` are the most rows of a step. `repack`: weights are re-tiled for this CPU (`repacked` bytes of `weights`),
+    else mapped from the file. `process` is everything that is neither weights nor the context's. `peak` is all of it,
+    `room` what there is; of the peak `spared` are mapped weights that are hardly read, which the kernel takes back for
+    nothing where memory is short. `reasons` say in sentences what was given up, or why nothing fits; `advice` which
+    model would.
     """
 
     fits: bool
     context: int
     slots: int
+    batch: int
     repack: bool
     weights: int
     repacked: int

@@ -43,14 +43,18 @@ class Alternative(msgspec.Struct, frozen=True):
     size: int
 
 
+Ionice = Literal["none", "idle"] | int
+"""Who reads from the disk first: 0 before 7, idle after everybody, none by `nice`."""
+
+
 class Load(msgspec.Struct, frozen=True, tag=True):
     """First message: open this model. `context` is in tokens shared by all slots, `batch` the most tokens of one step.
 
     `threads` decode and `prefill_threads` prefill; 0 means as many as were measured to be fastest, which is remembered
     in the file `tuning` (empty: nowhere). `cores` are those to run on, empty: those it was started on. `draft` is the
-    longest guess in tokens, 0 for none; `nice` as in nice(1); `name` is what people call the model, empty for its own
-    name. `memory` is what it may take in bytes, 0 for what the machine has to give; `alternatives` are named where it
-    is too little; `aside` bytes are for prefixes that are moved out of the cache.
+    longest guess in tokens, 0 for none; `nice` as in nice(1), `ionice` as in ionice(1); `name` is what people call the
+    model, empty for its own name. `memory` is what it may take in bytes, 0 for what the machine has to give;
+    `alternatives` are named where it is too little; `aside` bytes are for prefixes that are moved out of the cache.
     """
 
     model: str
@@ -68,6 +72,7 @@ class Load(msgspec.Struct, frozen=True, tag=True):
     tuning: str = ""
     cores: tuple[int, ...] = ()
     aside: int = 0
+    ionice: Ionice = "none"
 
 
 class Generate(msgspec.Struct, frozen=True, tag=True):
@@ -129,6 +134,7 @@ class LoadEmbedding(msgspec.Struct, frozen=True, tag=True):
     threads: int
     nice: int
     name: str
+    ionice: Ionice = "none"
 
 
 class Embed(msgspec.Struct, frozen=True, tag=True):

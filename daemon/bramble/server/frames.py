@@ -40,6 +40,7 @@ class State(Frame, frozen=True):
     """What the engine is doing, and for how many. Without a `guard` the board is well; `coming` will answer next.
 
     `store` says what happened to the stored conversations.
+    `notes` say what the model does without since it was loaded, one English sentence each.
     """
 
     phase: str
@@ -54,6 +55,7 @@ class State(Frame, frozen=True):
     guard: Guard | None = None
     coming: Coming | None = None
     store: StoreNotice | None = None
+    notes: tuple[str, ...] = ()
 
 
 class Conversation(Frame, frozen=True):

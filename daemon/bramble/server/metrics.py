@@ -12,6 +12,7 @@ from bramble.board import memory
 from bramble.board.levels import Shed
 from bramble.board.watch import Watch
 from bramble.engine.client import Engine, Phase
+from bramble.engine.embedder import Embedder
 from bramble.scheduler import Scheduler
 from bramble.server.exposition import CONTENT_TYPE, Histogram, Metric, Value, exposition
 
@@ -66,8 +67,11 @@ TOKENS = (0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1.0, 2.0)
 class Metrics:
     """Counts what ended, and asks everybody else when it is asked itself."""
 
-    def __init__(self, engine: Engine, scheduler: Scheduler, watch: Watch) -> None:
+    def __init__(
+        self, engine: Engine, scheduler: Scheduler, watch: Watch, embedder: Embedder | None
+    ) -> None:
         self._engine, self._scheduler, self._watch = engine, scheduler, watch
+        self._embedder = embedder
         self._outcomes: Counter[str] = Counter()
         self._prompt = self._cached = self._completion = 0
         self._queue, self._first = Histogram(WAITS), Histogram(WAITS)
@@ -114,14 +118,18 @@ class Metrics:
         yield from self._board()
 
     def _board(self) -> Iterator[tuple[str, Value]]:
-        guard, pid = self._watch.state, self._engine.state.pid
+        guard = self._watch.state
         yield "guard_level", guard.level
         yield "guard_shed", {shed.value: shed in guard.shed for shed in Shed}
         yield "threads", guard.threads
-        processes = {"daemon": os.getpid(), **({"engine": pid} if pid else {})}
+        processes = {
+            "daemon": os.getpid(),
+            "engine": self._engine.state.pid,
+            "embedding": self._embedder.pid if self._embedder is not None else None,
+        }
         yield (
             "resident_bytes",
-            {name: memory.resident([process]) for name, process in processes.items()},
+            {name: memory.resident([pid]) for name, pid in processes.items() if pid},
         )
         if (facts := self._watch.facts) is None:
             return

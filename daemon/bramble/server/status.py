@@ -82,6 +82,7 @@ class Status:
             guard=_guard(self._board.change),
             coming=self._coming(),
             store=_store(self._store.damage),
+            notes=state.model.notes if state.model else (),
         )
 
     async def alive(self, _: web.Request) -> web.Response:
@@ -98,6 +99,7 @@ class Status:
             "hint": frame.hint,
             "model": frame.model,
             "guard": frame.guard,
+            "notes": frame.notes,
         }
         if self._engine.state.phase in ANSWERING and not self._scheduler.held:
             return json_response(body)
