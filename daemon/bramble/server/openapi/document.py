@@ -39,6 +39,7 @@ WORDS = {
     200: "As asked",
     201: "Made",
     202: "Begun",
+    204: "Done",
     400: "Something is wrong with the request",
     401: "Sign in first",
     403: "Not for you",

@@ -143,7 +143,7 @@ OPERATIONS: tuple[Operation, ...] = (
     _post(LLAMA, "/detokenize", "The text of tokens", DetokenizeBody, _json(S.CONTENT)),
     _post(LLAMA, "/apply-template", "The prompt of a conversation", ApplyBody, _json(S.PROMPT)),
     _get(
-        LLAMA,
+        OPENAI,
         "/v1/stream",
         "Read a stream on from a byte of it",
         {EVENTS: shapes.EVENT, LINES: {}},
@@ -154,12 +154,12 @@ OPERATIONS: tuple[Operation, ...] = (
         method="delete",
         path="/v1/stream",
         summary="Stop a stream's answer and forget it",
-        family=LLAMA,
+        family=OPENAI,
         ok=204,
         query={"conv_id": S.TEXT},
     ),
     _post(
-        LLAMA,
+        OPENAI,
         "/v1/streams/lookup",
         "How the streams are whose ids one knows",
         Lookup,
