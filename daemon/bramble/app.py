@@ -24,7 +24,7 @@ from bramble.chat.store import Store
 from bramble.chat.turn import Chat
 from bramble.config import Config, Sources, thread_counts
 from bramble.control import Control
-from bramble.engine.client import Engine, EngineSpec, EngineState
+from bramble.engine.client import Engine, EngineSpec, EngineState, Phase
 from bramble.engine.embedder import Embedder
 from bramble.engine.wire import Load, LoadEmbedding
 from bramble.errors import ModelUnavailable, NotFound
@@ -47,7 +47,7 @@ from bramble.server.listen import listen, with_deadline
 from bramble.server.metrics import Metrics
 from bramble.server.ollama.pull import Pulls
 from bramble.server.status import Status
-from bramble.survey import alternatives, tuning_file
+from bramble.survey import alternatives, kept_folder, tuning_file
 from bramble.swap import Swapper
 from bramble.takeover import Takeover
 from bramble.tls import certificate
@@ -56,8 +56,10 @@ log = logging.getLogger("bramble")
 
 NO_SOURCES = Sources()
 HTTP_SECONDS = 1.0
-ENGINE_SECONDS = 1.0
-"""How long connections and the engine may take to end: after server.drain, a stop still stays under 10 s."""
+ENGINE_SECONDS, KEEP_SECONDS = 1.0, 4.0
+"""How long connections and the engine may take to end. The engine may write for longer what is still hot, where this
+leaves the whole stop within `STOP_SECONDS`."""
+STOP_SECONDS = 8.5
 LOOK_SECONDS = 5.0
 LINGER_SECONDS = 3.0
 """How long the rest of a body is taken whose request was answered; aiohttp's 10 s are a gift to who dribbles."""
@@ -155,6 +157,7 @@ class Daemon:
         """Returns when the page can be opened; the model loads meanwhile. Raises CannotOpen."""
         logging.getLogger().addHandler(self.journal)
         await self.store.open()
+        await self.engine.forget_all_but(await self.store.conversations())
         self.watch.start()
         await self.engine.start()
         await self._http.setup()
@@ -172,6 +175,7 @@ class Daemon:
 
     async def stop(self) -> None:
         """Running answers may go on for `server.drain` seconds; then everything ends."""
+        began = asyncio.get_running_loop().time()
         log.info("stopping; running answers may take %g s", self._drain)
         systemd.notify("STOPPING=1")
         self._watchdog.cancel()
@@ -185,7 +189,7 @@ class Daemon:
         if self.embedder is not None:
             await self.embedder.stop()
         self._idle.stop()
-        await self.engine.stop(ENGINE_SECONDS)
+        await self.engine.stop(self._engine_seconds(began))
         await self.watch.stop()
         await asyncio.to_thread(self.keeper.close)
         await self.store.close()
@@ -225,6 +229,12 @@ class Daemon:
                 log.info("the new certificate is used from now on")
         except OSError as error:
             log.error("the new certificate cannot be used (%s); the old one is", error)
+
+    def _engine_seconds(self, began: float) -> float:
+        """How long the engine may take to leave a stop that began then: one that is loading has nothing to write."""
+        left = STOP_SECONDS - (asyncio.get_running_loop().time() - began)
+        ready = self.engine.state.phase is Phase.READY
+        return min(max(left, ENGINE_SECONDS), KEEP_SECONDS) if ready else ENGINE_SECONDS
 
     def _processes(self) -> tuple[int, ...]:
         """The ids of all that are Bramble but the engine."""
@@ -296,6 +306,8 @@ def engine_spec(
         max_step_ms=engine.max_step_ms,
         draft=engine.draft,
         aside=engine.aside << 20,
+        kept=str(kept_folder(config.state_dir)),
+        kept_bytes=engine.kept << 20,
         nice=engine.nice,
         ionice=engine.ionice,
         name=known[name].title if name in known else "",

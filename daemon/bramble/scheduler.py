@@ -30,7 +30,10 @@ class Queued(msgspec.Struct, frozen=True):
 
 
 class Request(msgspec.Struct, frozen=True):
-    """What is asked of the engine; it goes on after what was `said` of the answer before."""
+    """What is asked of the engine; it goes on after what was `said` of the answer before.
+
+    `conversation` names a stored one.
+    """
 
     turns: tuple[Turn, ...]
     max_tokens: int
@@ -38,6 +41,7 @@ class Request(msgspec.Struct, frozen=True):
     sampling: Sampling = Sampling()
     extras: Extras = Extras()
     said: Said = Said()
+    conversation: str = ""
 
 
 @dataclass(eq=False)
@@ -139,6 +143,7 @@ class Scheduler:
                 sampling=request.sampling,
                 extras=request.extras,
                 said=request.said,
+                conversation=request.conversation,
             )
             try:
                 async for event in events:

@@ -22,6 +22,11 @@ def tuning_file(state_dir: Path) -> Path:
     return state_dir / "cache" / "threads.json"
 
 
+def kept_folder(state_dir: Path) -> Path:
+    """Where the engine keeps what outlives it."""
+    return state_dir / "cache" / "kept"
+
+
 def alternatives() -> tuple[Alternative, ...]:
     """The models of the catalogue, to be named where one does not fit."""
     known = catalogue().items()

@@ -32,6 +32,7 @@ class Ask:
     extras: Extras = Extras()
     penalty: float = 1.0
     said: Said = Said()
+    conversation: str = ""
 
 
 @dataclass
@@ -109,7 +110,9 @@ class Rig:
             temperature=ask.temperature, seed=ask.seed, repeat_penalty=ask.penalty
         )
         self._answers[id] = Answer()
-        order = wire.Generate(id, turns, ask.tokens, ask.stop, sampling, ask.extras, ask.said)
+        order = wire.Generate(
+            id, turns, ask.tokens, ask.stop, sampling, ask.extras, ask.said, ask.conversation
+        )
         self.send(order)
         return id
 

@@ -14,6 +14,7 @@ from bramble.chat.devices import Change, Devices, RolesChange
 from bramble.chat.records import Role, Settings
 from bramble.chat.store import Store
 from bramble.config import ChatSettings
+from bramble.engine.client import Engine
 from bramble.engine.wire import Sampling
 from bramble.errors import BadRequest, NotFound
 
@@ -47,8 +48,8 @@ def manner(chat: ChatSettings, role: Role | None) -> Manner:
 class Roles:
     """Everybody's roles."""
 
-    def __init__(self, store: Store, devices: Devices) -> None:
-        self._store, self._devices = store, devices
+    def __init__(self, store: Store, devices: Devices, engine: Engine) -> None:
+        self._store, self._devices, self._engine = store, devices, engine
 
     async def all(self, owner: str) -> list[Role]:
         """The shipped ones, then this owner's, oldest first."""
@@ -79,13 +80,18 @@ class Roles:
     async def change(self, owner: str, role: Role) -> None:
         """Put this in place of one of the owner's. Raises BadRequest for a shipped one, NotFound."""
         _check_own(role.id)
+        old = await self.find(owner, role.id)
         await self._store.change(lambda database: rolebook.change(database, owner, role))
+        if old.prompt != role.prompt:
+            await self._engine.forget(system=old.prompt)
         self._devices.tell(owner, RolesChange())
 
     async def delete(self, owner: str, id: str) -> None:
         """Delete one of the owner's; conversations that have it go on without. Raises BadRequest, NotFound."""
         _check_own(id)
+        old = await self.find(owner, id)
         await self._store.change(lambda database: rolebook.delete(database, owner, id))
+        await self._engine.forget(system=old.prompt)
         self._devices.tell(owner, RolesChange())
 
     async def give(self, owner: str, conversation: str, id: str | None) -> None:

@@ -45,6 +45,11 @@ def page(database: sqlite3.Connection, owner: str, after: str | None, limit: int
     return [Summary(*row) for row in database.execute(statement, (owner, latest, limit))]
 
 
+def names(database: sqlite3.Connection) -> list[str]:
+    """Every conversation there is."""
+    return [id for (id,) in database.execute("SELECT id FROM conversations")]
+
+
 def summary(database: sqlite3.Connection, owner: str, conversation: str) -> Summary:
     """One line of the list. Raises NotFound."""
     statement = f"{LISTED} WHERE owner = ? AND id = ?"

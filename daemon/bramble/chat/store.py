@@ -126,6 +126,10 @@ class Store:
         """The branch of a conversation that is shown, oldest first. Raises NotFound."""
         return await self.change(lambda database: tree.messages(database, owner, conversation))
 
+    async def conversations(self) -> list[str]:
+        """All there are, of whomever."""
+        return await self._run(lambda: shelf.names(self._database))
+
     async def page(self, owner: str, after: str | None, limit: int) -> list[Summary]:
         """The owner's conversations, as `shelf.page`."""
         return await self.read(lambda database: shelf.page(database, owner, after, limit))

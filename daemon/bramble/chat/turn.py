@@ -79,7 +79,7 @@ class Chat:
         self._store, self._engine, self._scheduler = store, engine, scheduler
         self._recall = Recall(cache, store, engine, scheduler)
         self.devices = Devices()
-        self.roles = Roles(store, self.devices)
+        self.roles = Roles(store, self.devices, engine)
         self._writer = Writer(settings, store, engine, self._recall, self.roles)
         self.answers = self._writer.answers
         self.upkeep = Upkeep(bounds, store, self._writer.running)
@@ -216,6 +216,7 @@ class Chat:
         async with self._writer.changing:
             self._check_quiet(owner, conversation)
             await self._store.delete(owner, conversation)
+        await self._engine.forget(conversation=conversation)
         self.devices.tell(owner, Change(conversation))
 
     async def typing(
@@ -236,7 +237,8 @@ class Chat:
             who = await self.roles.of(owner, conversation)
         else:
             who = await self.roles.find(owner, role) if role else None
-        self._engine.typing(person, History(manner(self.settings, who), past, text).turns)
+        turns = History(manner(self.settings, who), past, text).turns
+        self._engine.typing(person, turns, conversation or "")
 
     async def restore(self) -> None:
         """Take the copy that lies beside the store's file; what is being answered ends. Raises NoCopy."""

@@ -64,7 +64,7 @@ class Writer:
         behind = asyncio.create_task(self._write_behind(answer, kept))
         settle = partial(self._settle, answer, stored.conversation, kept, behind)
         submit = partial(self._recall.submit, answer, person, pinned=role is None, fresh=fresh)
-        events = self._fitting(answer, submit, history, who, stored.said, kept)
+        events = self._fitting(answer, submit, history, who, stored, kept)
         self.answers.begin(answer, events, settle, keep=True)
         return answer
 
@@ -74,13 +74,20 @@ class Writer:
         submit: Submit,
         history: History,
         who: Manner,
-        said: Said,
+        stored: Stored,
         kept: "_Kept",
     ) -> Events:
         """The answer's events, from as much history as fits. Raises PromptTooLong where the message alone does not."""
+        said = stored.said
         length = who.max_tokens + _length(said)
         while True:
-            request = Request(history.turns, length, sampling=who.sampling, said=said)
+            request = Request(
+                history.turns,
+                length,
+                sampling=who.sampling,
+                said=said,
+                conversation=stored.conversation,
+            )
             try:
                 async with aclosing(submit(request)) as events:
                     async for event in events:

@@ -214,6 +214,15 @@ class EngineSettings(Struct, frozen=True):
             description="Megabytes for conversations that make room while someone else sends a long text.",
         ),
     ] = 48
+    kept: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=1_048_576,
+            description="Megabytes of the disk for what need not be computed again after a restart: system prompts, and"
+            " conversations that were going on; 0 keeps nothing.",
+        ),
+    ] = 128
     draft: Annotated[
         int,
         Meta(

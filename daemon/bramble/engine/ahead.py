@@ -18,6 +18,7 @@ class Unsent:
     """One unfinished message after its conversation; `tokens` is None until there was time to render it."""
 
     turns: tuple[Turn, ...]
+    conversation: str
     tokens: list[int] | None = None
 
 
@@ -36,7 +37,7 @@ class Ahead:
         """Take a person's words so far in place of their last; a message without turns only ends that."""
         self._unsent.pop(message.key, None)
         if message.turns and self._allowed:
-            self._unsent[message.key] = Unsent(message.turns)
+            self._unsent[message.key] = Unsent(message.turns, message.conversation)
             if len(self._unsent) > MOST:
                 del self._unsent[next(iter(self._unsent))]
 
@@ -46,12 +47,12 @@ class Ahead:
         if not allowed:
             self._unsent.clear()
 
-    def newest(self) -> list[int]:
-        """The tokens of the newest that will stay whatever is typed next; empty where there are none."""
+    def newest(self) -> tuple[list[int], str]:
+        """The tokens of the newest that will stay whatever is typed next (maybe none), and its conversation."""
         newest = next(reversed(self._unsent.values()))
         if newest.tokens is None:
             newest.tokens = self._stable(newest.turns)
-        return newest.tokens
+        return newest.tokens, newest.conversation
 
     def drop_newest(self) -> None:
         """It is computed, or cannot be."""

@@ -10,10 +10,17 @@ from bramble.engine.overlap import common_prefix
 
 @dataclass(frozen=True)
 class Prefix:
-    """Tokens and what the cells of their sequence held (`Context.state`)."""
+    """Tokens and what the cells of their sequence held (`Context.state`).
+
+    `conversation` is the one they belong to, empty for none that is stored; `answered` as in `Slot`; `used` on the
+    monotonic clock.
+    """
 
     tokens: list[int]
     state: bytearray
+    conversation: str = ""
+    answered: int = 0
+    used: float = 0.0
 
 
 class Aside:
@@ -55,6 +62,14 @@ class Aside:
             if size > longest:
                 best, longest = prefix, size
         return best, longest
+
+    def hot(self) -> list[Prefix]:
+        """What of stored conversations is here and was answered to the end."""
+        return [p for p in self._kept if p.conversation and p.answered == len(p.tokens)]
+
+    def forget(self, conversation: str) -> None:
+        """Drop whatever is of this conversation."""
+        self._kept = [other for other in self._kept if other.conversation != conversation]
 
     def take(self, prefix: Prefix, *, whole: bool) -> None:
         """It goes back into the cache: all of it, or only a part, which is a reason to keep it."""

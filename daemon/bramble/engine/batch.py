@@ -29,6 +29,11 @@ class Pace:
         self._row_ms = 0.0
         self._decode_ms = 0.0
 
+    @property
+    def row_ms(self) -> float:
+        """What a prefill row costs now, 0 before anything was measured."""
+        return self._row_ms
+
     def budget(self, *, decoding: int) -> int:
         """Prefill rows for the next step beside `decoding` rows."""
         if decoding:

@@ -4,7 +4,7 @@ Who supervises the process is `supervisor`; nothing here knows about queues, con
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import aclosing
 from itertools import count
 from typing import TypeVar
@@ -181,7 +181,7 @@ class Engine:
         await self._leave(house)
 
     async def _leave(self, house: House) -> None:
-        await house.supervisor.stop(LEAVE_SECONDS)
+        await house.leave(LEAVE_SECONDS)
         self._houses.remove(house)
 
     def _tell(self, house: House, state: EngineState) -> None:
@@ -202,8 +202,11 @@ class Engine:
         sampling: wire.Sampling = DEFAULT_SAMPLING,
         extras: Extras = NO_EXTRAS,
         said: Said = NOTHING_SAID,
+        conversation: str = "",
     ) -> AsyncGenerator[Event | Paused, None]:
         """Answer a conversation, after what was `said` already. Closing the generator cancels within one step.
+
+        `conversation` names one that may be kept on disk until it is forgotten.
 
         Where the engine dies the answer goes on in the next one, after a `Paused`. Raises PromptTooLong, BadRequest,
         ModelUnavailable, and EngineLost once the engine died again and again with this request alone.
@@ -211,7 +214,8 @@ class Engine:
         house, state = self._house, self.state
         if state.phase is not Phase.READY:
             raise ModelUnavailable(state.reason or "The model is not loaded.", state.hint)
-        request = wire.Generate(next(self._ids), turns, max_tokens, stop, sampling, extras, said)
+        id = next(self._ids)
+        request = wire.Generate(id, turns, max_tokens, stop, sampling, extras, said, conversation)
         async with aclosing(house.generate(request)) as events:
             async for event in events:
                 yield event
@@ -238,10 +242,19 @@ class Engine:
             raise TypeError(f"{type(told).__name__} answers another question")
         return told
 
-    def typing(self, key: str, turns: tuple[wire.Turn, ...]) -> None:
+    async def forget(self, *, conversation: str = "", system: str = "") -> None:
+        """A conversation or a system prompt is deleted: when this returns nothing of it is on disk, nor will be."""
+        for house in list(self._houses):
+            await house.forget(conversation=conversation, system=system)
+
+    async def forget_all_but(self, conversations: Iterable[str]) -> None:
+        """Keep nothing on disk of conversations that are no more; to be called before it is started."""
+        await self._house.forgetting.forget_all_but(conversations)
+
+    def typing(self, key: str, turns: tuple[wire.Turn, ...], conversation: str = "") -> None:
         """Somebody is typing the last of these turns: compute ahead while nothing else is to do. None: not any more."""
         supervisor = self._house.supervisor
         if turns:
             supervisor.asked()
         if supervisor.state.phase is Phase.READY:
-            supervisor.send(wire.Typing(key, turns))
+            supervisor.send(wire.Typing(key, turns, conversation))

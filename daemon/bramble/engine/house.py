@@ -9,6 +9,7 @@ from contextlib import aclosing
 
 from bramble.engine import wire
 from bramble.engine.doorway import Case, Doorway
+from bramble.engine.forgetting import Forgetting
 from bramble.engine.process import EngineSpec
 from bramble.engine.question import Question
 from bramble.engine.seam import Event, Paused, Seam
@@ -41,6 +42,7 @@ class House:
         self.supervisor = Supervisor(
             spec, on_events=self._deliver, on_loss=self._lose, ration=ration
         )
+        self.forgetting = Forgetting(spec.load.kept if isinstance(spec.load, wire.Load) else "")
         self.limits: wire.Limits | None = None
         self.supervisor.watch(self._remind)
         self.supervisor.watch(lambda state: changed(self, state))
@@ -62,6 +64,16 @@ class House:
         self.limits = limits
         if self.state.phase is Phase.READY:
             self.supervisor.send(limits)
+
+    async def forget(self, *, conversation: str, system: str) -> None:
+        """See `Engine.forget`."""
+        self.supervisor.send(wire.Forget(conversation, system))
+        await self.forgetting.forget(conversation=conversation, system=system)
+
+    async def leave(self, seconds: float) -> None:
+        """Make room for another model, which could not go on with anything that this one kept."""
+        await self.supervisor.stop(seconds, keep=False)
+        self.forgetting.engine_ended()
 
     async def generate(self, request: wire.Generate) -> AsyncGenerator[Event | Paused, None]:
         """See `Engine.generate`."""
@@ -137,6 +149,8 @@ class House:
 
     def _remind(self, state: EngineState) -> None:
         """A new engine knows of no limits. Its state changes once when it becomes ready."""
+        if state.pid is None:
+            self.forgetting.engine_ended()
         if state.phase is Phase.READY and self.limits is not None:
             self.supervisor.send(self.limits)
 

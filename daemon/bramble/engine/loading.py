@@ -9,6 +9,7 @@ from pathlib import Path
 from bramble.engine import kernels
 from bramble.engine.batch import SMALLEST, Pace
 from bramble.engine.card import card_of
+from bramble.engine.keeper import Keeper, kept_files
 from bramble.engine.llama import Context, LoadError, Model
 from bramble.engine.plan import plan
 from bramble.engine.prefix import PrefixCache
@@ -41,6 +42,7 @@ class Loaded:
     model: Model
     context: Context
     cache: PrefixCache
+    keeper: Keeper
     pace: Pace
     template: ChatTemplate
     ready: Ready
@@ -85,13 +87,17 @@ def load(order: Load, progress: Callable[[float], None]) -> Loaded:
     trims = _warm_up(context, model, pace)
     if not trims:
         pace.stop_guessing()
+    seconds = time.monotonic() - began
+    files = kept_files(order, model, pace, context=context.size, seconds=seconds)
+    cache = PrefixCache(context, held.slots, trims=trims, aside=order.aside, files=files)
     return Loaded(
         model,
         context,
-        PrefixCache(context, held.slots, trims=trims, aside=order.aside),
+        cache,
+        Keeper(files, cache, model, template),
         pace,
         template,
-        _ready(order, held, model, context, kind, threads, len(on), time.monotonic() - began),
+        _ready(order, held, model, context, kind, threads, len(on), seconds),
         threads,
         on,
     )

@@ -1,14 +1,19 @@
 """What the slots still hold, and how a new prompt makes the most of it: reuse, share, forget, in that order."""
 
 import time
+from collections.abc import Iterator
 
 from bramble.engine.aside import Aside, Prefix
+from bramble.engine.kept import KeptFiles
+from bramble.engine.keptfile import Kept
 from bramble.engine.llama import Context
 from bramble.engine.overlap import common_prefix
 from bramble.engine.slot import Job, Slot
 
 SMALL_LOSS = 16
 """Tokens that a slot may always drop from its end to go on in place: recomputing them costs one short step."""
+NO_TOKEN = -1
+"""Stands for whatever is asked next."""
 LONG_ROWS = 256
 """From so many missing tokens on it pays to clear the cache of idle prefixes first."""
 
@@ -16,11 +21,19 @@ LONG_ROWS = 256
 class PrefixCache:
     """The slots of one context. `trims` says whether this model can drop the end of a sequence.
 
-    `aside` bytes may be used for prefixes that make room for others.
+    `aside` bytes may be used for prefixes that make room for others; `files` hold what was kept on disk.
     """
 
-    def __init__(self, context: Context, slots: int, *, trims: bool, aside: int = 0) -> None:
-        self._context = context
+    def __init__(
+        self,
+        context: Context,
+        slots: int,
+        *,
+        trims: bool,
+        aside: int = 0,
+        files: KeptFiles | None = None,
+    ) -> None:
+        self._context, self._files = context, files
         self._trims = trims
         self._aside = Aside(aside if trims else 0)
         self._keeps_idle = True
@@ -40,7 +53,7 @@ class PrefixCache:
 
     def claim(self, job: Job) -> Slot | None:
         """Give a job a slot that holds as much of its prompt as there is; None if all are taken."""
-        slot = self.place(job.tokens)
+        slot = self.place(job.tokens, job.conversation)
         if slot is not None:
             slot.job, slot.parked = job, False
             job.cached = job.reported = len(slot.held)
@@ -49,13 +62,24 @@ class PrefixCache:
                     self._set_aside(other)
         return slot
 
-    def place(self, tokens: list[int]) -> Slot | None:
+    def place(self, tokens: list[int], conversation: str = "") -> Slot | None:
         """An idle slot that holds as much of `tokens` as there is, and nothing else; None if all are taken."""
+        slot = self._place(tokens, conversation)
+        if slot is not None:
+            own = slot.conversation == conversation
+            slot.conversation = conversation
+            slot.answered = min(slot.answered, len(slot.held)) if own else 0
+        return slot
+
+    def _place(self, tokens: list[int], conversation: str) -> Slot | None:
         idle = self.idle()
         if not idle:
             return None
         source, shared = self._best_source(tokens)
         prefix, size = self._aside.best(tokens)
+        if kept := self._on_disk(tokens, conversation, beyond=max(shared, size)):
+            target = self._cheapest(idle, None, 0)
+            return self._read_back(kept, target, tokens, conversation)
         if prefix is not None and size > shared + SMALL_LOSS:
             target = self._cheapest(idle, None, 0)
             self._bring_back(prefix, target, size)
@@ -72,6 +96,7 @@ class PrefixCache:
         """The job is over; its cells stay for whoever goes on from there."""
         if slot.job is not None:
             slot.job.sampler.close()
+            slot.answered = len(slot.held) if slot.conversation else 0
         slot.job, slot.parked, slot.used = None, False, time.monotonic()
         self._let_go(slot)
 
@@ -79,6 +104,7 @@ class PrefixCache:
         """Drop all of a slot's cells."""
         self._context.forget(slot.sequence)
         slot.held.clear()
+        slot.answered = 0
 
     def _let_go(self, slot: Slot) -> None:
         if not self._keeps_idle and slot.held:
@@ -148,7 +174,7 @@ class PrefixCache:
         if self._alone(slot) > SMALL_LOSS and self._aside.holds(
             self._context.state_size(slot.sequence)
         ):
-            self._aside.put(Prefix(slot.held[:], self._context.state(slot.sequence)))
+            self._aside.put(self._prefix(slot))
             self.forget(slot)
 
     def _bring_back(self, prefix: Prefix, target: Slot, size: int) -> None:
@@ -162,11 +188,96 @@ class PrefixCache:
             self._set_aside(others[0])
             self.forget(others[0])
         target.held, target.used = prefix.tokens[:], time.monotonic()
+        target.conversation, target.answered = prefix.conversation, prefix.answered
         self._aside.take(prefix, whole=len(prefix.tokens) - size <= SMALL_LOSS)
         self._trim(target, size)
+
+    def _prefix(self, slot: Slot) -> Prefix:
+        """What a slot holds, as bytes."""
+        state = self._context.state(slot.sequence)
+        return Prefix(slot.held[:], state, slot.conversation, slot.answered, slot.used)
 
     def _copy(self, source: Slot | None, target: Slot, size: int) -> None:
         self.forget(target)
         if source is not None and size and self._trims:
             self._context.share(source.sequence, target.sequence, size)
             target.held = source.held[:size]
+
+    # ── what outlives this process ───────────────────────────────────────────────────────────────
+
+    def _on_disk(self, tokens: list[int], conversation: str, *, beyond: int) -> Kept | None:
+        """A state on disk that saves more than `beyond` tokens, and more time than it takes to read."""
+        if self._files is None:
+            return None
+        kept, size = self._files.best(tokens, conversation)
+        if kept is None or (size < len(kept.tokens) and not self._trims):
+            return None
+        gain = size - beyond
+        return kept if gain > SMALL_LOSS and self._files.pays(gain, kept.size) else None
+
+    def _read_back(
+        self, kept: Kept, target: Slot, tokens: list[int], conversation: str
+    ) -> Slot | None:
+        """Fill a slot from disk; from what else there is where the file turns out to be damaged."""
+        state = self._files.read(kept) if self._files is not None else None
+        if self._files is None or state is None:
+            return self._place(tokens, conversation)
+        owner, size = ("", 0) if kept.of_role else (conversation, len(kept.tokens))
+        prefix = Prefix(kept.tokens, state, owner, size)
+        self._bring_back(prefix, target, min(common_prefix(kept.tokens, tokens), len(tokens) - 1))
+        self._files.worked(kept)
+        return target
+
+    def warm(self) -> None:
+        """Before anybody asks: fetch the role that was asked last from the disk."""
+        role = self._files.newest_role() if self._files is not None else None
+        if role is not None and not any(slot.held for slot in self.slots):
+            self.place([*role.tokens, NO_TOKEN])
+
+    def snapshot(self, tokens: list[int], *, last: bool) -> bytearray | None:
+        """The state of exactly these tokens, where a slot holds them and another can take a copy.
+
+        The `last` time a slot may lose what comes behind them instead.
+        """
+        holders = [slot for slot in self.slots if slot.held[: len(tokens)] == tokens]
+        for slot in holders:
+            if len(slot.held) == len(tokens):
+                return self._context.state(slot.sequence)
+        if not holders or not self._trims:
+            return None
+        if last:
+            self._trim(holders[0], len(tokens))
+            return self._context.state(holders[0].sequence)
+        spare = next((slot for slot in self.idle() if slot is not holders[0]), None)
+        if spare is None or not self._emptied(spare):
+            return None
+        self._context.share(holders[0].sequence, spare.sequence, len(tokens))
+        state = self._context.state(spare.sequence)
+        self._context.forget(spare.sequence)
+        return state
+
+    def _emptied(self, slot: Slot) -> bool:
+        """Empty an idle slot if that loses nothing."""
+        self._set_aside(slot)
+        if slot.held and self._alone(slot) <= SMALL_LOSS:
+            self.forget(slot)
+        return not slot.held
+
+    def hot(self) -> Iterator[Prefix]:
+        """What stored conversations hold, the newest first. Slots lose what was typed behind that."""
+        idle = [slot for slot in self.slots if slot.job is None]
+        hot = [*self._aside.hot(), *(s for s in idle if s.conversation and s.answered)]
+        for each in sorted(hot, key=lambda hot: hot.used, reverse=True):
+            if isinstance(each, Slot):
+                self._trim(each, each.answered)
+            if isinstance(each, Prefix):
+                yield each
+            elif each.held:
+                yield self._prefix(each)
+
+    def forget_conversation(self, conversation: str) -> None:
+        """It is deleted: nothing of it stays."""
+        self._aside.forget(conversation)
+        for slot in self.idle():
+            if slot.conversation == conversation:
+                self.forget(slot)

@@ -18,6 +18,8 @@ from bramble.board import delegation
 from bramble.engine import wire
 
 log = logging.getLogger("bramble.engine")
+KEEPING = 0.6
+"""Part of the time to leave that may be spent on writing: the last piece of it may take a slow card long."""
 
 
 class EngineSpec(msgspec.Struct, frozen=True):
@@ -111,9 +113,9 @@ class EngineProcess:
             with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
 
-    async def end(self, grace: float) -> None:
-        """Ask it to leave; after `grace` seconds make it."""
-        self.send(wire.Shutdown())
+    async def end(self, grace: float, *, keep: bool = True) -> None:
+        """Ask it to leave; after `grace` seconds make it. Whether it may `keep` on disk what is hot meanwhile."""
+        self.send(wire.Shutdown(grace * KEEPING if keep else 0.0))
         try:
             await asyncio.wait_for(self._process.wait(), grace)
         except TimeoutError:

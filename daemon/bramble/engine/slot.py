@@ -29,6 +29,7 @@ class Job:
     began: float = field(default_factory=time.monotonic)
     first: float = 0.0
     reported: int = 0
+    conversation: str = ""
     record: Record = field(default_factory=Record)
     unsent: str = ""
     sent: float = 0.0
@@ -78,7 +79,8 @@ class Slot:
     """`held` are the tokens whose cells this sequence holds; they outlive the job as a prefix to reuse.
 
     A slot with a job whose tokens are all held but the last is decoding; before that it is prefilling. A `parked` job
-    waits until the cache has room for it.
+    waits until the cache has room for it. `answered` of the tokens are a stored conversation's, as far as they were
+    answered: what somebody types is none of that before it is sent.
     """
 
     sequence: int
@@ -86,6 +88,8 @@ class Slot:
     job: Job | None = None
     parked: bool = False
     used: float = 0.0
+    conversation: str = ""
+    answered: int = 0
 
     @property
     def missing(self) -> int:

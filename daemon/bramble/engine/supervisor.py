@@ -29,8 +29,9 @@ HEALTHY_SECONDS = 60.0
 LOAD_DEATHS = 3
 """Deaths in a row before readiness that make a model count as failed; then it is tried once a minute."""
 FAILED_RETRY = 60.0
-REST_SECONDS = 1.0
-"""How long an engine that is put away may take to leave by itself."""
+REST_SECONDS, KEEP_SECONDS = 1.0, 3.0
+"""How long an engine that is put away may take to leave by itself: for want of memory, and where there is time to keep
+what is hot."""
 
 
 class Supervisor:
@@ -66,12 +67,12 @@ class Supervisor:
         """Begin supervising in a task of its own."""
         self._task = asyncio.create_task(self._supervise(), name="engine-supervisor")
 
-    async def stop(self, grace: float) -> None:
-        """End the process within `grace` seconds, by force after that."""
+    async def stop(self, grace: float, *, keep: bool = True) -> None:
+        """End the process within `grace` seconds, by force after that. Whether it may `keep` what is hot."""
         self._set(EngineState(Phase.STOPPED, reason="The appliance is shutting down."))
         self._lose("The appliance is shutting down.")
         if self._process is not None:
-            await self._process.end(grace)
+            await self._process.end(grace, keep=keep)
         if self._task is not None:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -90,7 +91,8 @@ class Supervisor:
         self._update(phase=Phase.RESTING, fraction=0.0, reason=reason, hint="", model=None)
         self._on_loss(EnginePutAway(reason))
         if self._process is not None:
-            self._ending = asyncio.create_task(self._process.end(REST_SECONDS))
+            grace = KEEP_SECONDS if until_asked else REST_SECONDS
+            self._ending = asyncio.create_task(self._process.end(grace, keep=until_asked))
 
     def wake(self) -> None:
         """Load the model again, where it was put away."""

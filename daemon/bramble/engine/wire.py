@@ -54,7 +54,8 @@ class Load(msgspec.Struct, frozen=True, tag=True):
     in the file `tuning` (empty: nowhere). `cores` are those to run on, empty: those it was started on. `draft` is the
     longest guess in tokens, 0 for none; `nice` as in nice(1), `ionice` as in ionice(1); `name` is what people call the
     model, empty for its own name. `memory` is what it may take in bytes, 0 for what the machine has to give;
-    `alternatives` are named where it is too little; `aside` bytes are for prefixes that are moved out of the cache.
+    `alternatives` are named where it is too little; `aside` bytes are for prefixes that are moved out of the cache, and
+    `kept_bytes` of the disk for what outlives the process, in the folder `kept` (empty: nothing does).
     """
 
     model: str
@@ -73,10 +74,15 @@ class Load(msgspec.Struct, frozen=True, tag=True):
     cores: tuple[int, ...] = ()
     aside: int = 0
     ionice: Ionice = "none"
+    kept: str = ""
+    kept_bytes: int = 0
 
 
 class Generate(msgspec.Struct, frozen=True, tag=True):
-    """Answer a conversation, after what was `said` of the answer already. `max_tokens` bounds all of the answer."""
+    """Answer a conversation, after what was `said` of the answer already. `max_tokens` bounds all of the answer.
+
+    `conversation` names one that is stored, and so may be kept on disk; empty for all others.
+    """
 
     id: int
     turns: tuple[Turn, ...]
@@ -85,16 +91,26 @@ class Generate(msgspec.Struct, frozen=True, tag=True):
     sampling: Sampling = Sampling()
     extras: Extras = Extras()
     said: Said = Said()
+    conversation: str = ""
 
 
 class Typing(msgspec.Struct, frozen=True, tag=True):
     """Somebody (`key`) is typing the last of these turns: compute ahead while nothing else is to do.
 
-    Replaces the last draft of the same key; without turns it only ends that. Never answered.
+    Replaces the last draft of the same key; without turns it only ends that. Never answered. `conversation` as in
+    `Generate`.
     """
 
     key: str
     turns: tuple[Turn, ...]
+    conversation: str = ""
+
+
+class Forget(msgspec.Struct, frozen=True, tag=True):
+    """A stored conversation or a system prompt (or neither: empty) was deleted: keep nothing of it. Never answered."""
+
+    conversation: str = ""
+    system: str = ""
 
 
 class Cancel(msgspec.Struct, frozen=True, tag=True):
@@ -123,7 +139,9 @@ class Ping(msgspec.Struct, frozen=True, tag=True):
 
 
 class Shutdown(msgspec.Struct, frozen=True, tag=True):
-    """Leave now, in order."""
+    """Leave now, in order. So many seconds may be spent on keeping what is hot."""
+
+    seconds: float = 0.0
 
 
 class LoadEmbedding(msgspec.Struct, frozen=True, tag=True):
@@ -280,7 +298,17 @@ class Events(msgspec.Struct, frozen=True, tag=True):
 
 
 ToEngine = (
-    Load | Generate | Typing | Cancel | Limits | Ping | Shutdown | LoadEmbedding | Embed | Question
+    Load
+    | Generate
+    | Typing
+    | Forget
+    | Cancel
+    | Limits
+    | Ping
+    | Shutdown
+    | LoadEmbedding
+    | Embed
+    | Question
 )
 ToDaemon = Loading | Ready | Unusable | Pong | Events
 

@@ -28,7 +28,7 @@ class Worker:
         self._cache, self._pace = parts.cache, parts.pace
         self._asked = Asked(parts.model, parts.template, parts.context.size)
         self._ahead = Ahead(parts.model, parts.template, parts.context.size)
-        self._restraint = Restraint(parts)
+        self._restraint, self._keeper = Restraint(parts), parts.keeper
         self._questions = Questions(parts.model, parts.template, parts.cache)
         self._events: list[wire.Event] = []
         self._steps = self._prompted = self._cached = self._completed = 0
@@ -38,7 +38,7 @@ class Worker:
     def run(self) -> None:
         """Work until told to leave or the daemon is gone."""
         while not self._leaving:
-            for message in self._channel.receive(wait=not self._busy() and not self._ahead):
+            for message in self._channel.receive(wait=not self._pressing()):
                 self._handle(message)
             if self._leaving:
                 break
@@ -46,9 +46,15 @@ class Worker:
                 self._step()
             elif self._ahead:
                 self._compute_ahead()
+            elif self._keeper:
+                self._keeper.work()
             if self._events:
                 self._channel.send(wire.Events(tuple(self._events)))
                 self._events.clear()
+
+    def _pressing(self) -> bool:
+        """Whether there is anything to do but wait."""
+        return self._busy() or bool(self._ahead) or bool(self._keeper)
 
     def _busy(self) -> bool:
         return any(slot.job is not None for slot in self._cache.slots)
@@ -66,9 +72,13 @@ class Worker:
             case wire.Limits():
                 self._restraint.obey(message)
                 self._ahead.allow(message.ahead)
+                self._keeper.allow(message.ahead)
+            case wire.Forget(conversation, system):
+                self._keeper.forget(conversation, system)
             case wire.Ping(n):
                 self._channel.send(self._pong(n))
-            case wire.Shutdown():
+            case wire.Shutdown(seconds):
+                self._keeper.save(seconds)
                 self._leaving = True
             case wire.Load() | wire.LoadEmbedding() | wire.Embed():
                 raise RuntimeError(
@@ -109,6 +119,7 @@ class Worker:
         self._prompted += len(tokens)
         self._cached += job.cached
         self._events.append(wire.Started(request.id, len(tokens), job.cached))
+        self._keeper.seen(request, tokens)
         if reason:
             self._close(job, reason)
             job.sampler.close()
@@ -122,6 +133,7 @@ class Worker:
         text = TextStream(request.stop)
         text.go_on(map(self._model.piece, request.said.tokens), request.said.shown)
         job = Job(request.id, [*tokens, *said], len(tokens), limit, sampler, text)
+        job.conversation = request.conversation
         if said and self._model.ends(said[-1]):
             return job, "stop"
         return job, self._reason(job)
@@ -156,8 +168,8 @@ class Worker:
 
     def _compute_ahead(self) -> None:
         """A short step for what somebody is typing; whatever cannot be done at once is left."""
-        tokens = self._ahead.newest()
-        slot = self._cache.place(tokens) if tokens else None
+        tokens, conversation = self._ahead.newest()
+        slot = self._cache.place(tokens, conversation) if tokens else None
         if slot is None:
             self._ahead.drop_newest()
             return
