@@ -29,12 +29,25 @@ def test_ready_tells_what_was_loaded(rig: Rig) -> None:
 
 
 def test_every_computing_thread_has_a_core_of_its_own(rig: Rig) -> None:
+    """Every thread that takes processor time, prompt or answer, may run on one core alone, and no two on the same."""
     rig.answer(Ask("Warm up.", tokens=4))
-    status = Path(f"/proc/{rig.process.pid}/task").glob("*/status")
-    lists = [re.findall(r"Cpus_allowed_list:\t(.*)", path.read_text())[0] for path in status]
-    single = [cores for cores in lists if cores.isdecimal()]
+    before = ticks(rig)
+    rig.answer(Ask("Count from one to a hundred in words. " + STORY * 10, tokens=80))
+    took = {task: now - before.get(task, 0) for task, now in ticks(rig).items()}
+    computed = [task for task, spent in took.items() if spent > 0.1 * sum(took.values())]
+    status = [Path(f"/proc/{rig.process.pid}/task/{task}/status").read_text() for task in computed]
+    lists = [re.findall(r"Cpus_allowed_list:\t(.*)", text)[0] for text in status]
     assert isinstance(rig.first, wire.Ready)
-    assert len(single) == len(set(single)) == rig.first.threads
+    assert len(lists) == max(rig.first.threads, rig.first.prefill_threads)
+    assert all(cores.isdecimal() for cores in lists)
+    assert len(set(lists)) == len(lists)
+
+
+def ticks(rig: Rig) -> dict[str, int]:
+    """Processor time of every thread so far (proc(5): utime and stime)."""
+    tasks = Path(f"/proc/{rig.process.pid}/task").glob("*/stat")
+    fields = {path.parent.name: path.read_text().rpartition(")")[2].split() for path in tasks}
+    return {task: int(each[11]) + int(each[12]) for task, each in fields.items()}
 
 
 def test_an_answer_counts_its_tokens(rig: Rig) -> None:
@@ -257,6 +270,26 @@ def test_what_is_typed_is_computed_before_it_is_sent(rig: Rig) -> None:
     wait_until_idle(rig)
     answer = rig.answer(Ask(draft + "Why?", before=history, tokens=2))
     assert answer.started.cached_tokens > 0.9 * answer.started.prompt_tokens
+
+
+def test_an_edited_draft_keeps_what_it_still_begins_with(rig: Rig) -> None:
+    draft, rest = "Let me think about foxes. " * 8, "They are red and live in the wood. " * 4
+    for words in (draft + rest, draft + "No. ", draft):
+        rig.send(wire.Typing("somebody", (wire.Turn("user", words),)))
+        wait_until_idle(rig)
+    answer = rig.answer(Ask(draft + "What do they eat?", tokens=2))
+    assert 0.7 * answer.started.prompt_tokens < answer.started.cached_tokens
+    assert answer.started.cached_tokens < answer.started.prompt_tokens
+
+
+def test_typing_is_never_answered(rig: Rig) -> None:
+    """Of a draft nothing comes back, whoever asks: not its words, not an event."""
+    count = len(rig.log)
+    rig.send(wire.Typing("me", (wire.Turn("user", "My hedgehog is called Zebulon. " * 5),)))
+    wait_until_idle(rig)
+    assert len(rig.log) == count
+    other = rig.answer(Ask("What is my hedgehog called?", tokens=24))
+    assert "Zebulon" not in other.text
 
 
 def test_typing_never_takes_a_slot_from_an_answer(rig: Rig) -> None:

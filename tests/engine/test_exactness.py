@@ -1,0 +1,127 @@
+"""Guesses change how many steps an answer takes, nothing else: the sampler sees the logits it would have seen."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from bramble.engine import wire
+from bramble.engine.llama import Context, Model
+from bramble.engine.sample import Sampler
+from tests.engine.rig import Ask, Rig
+
+PROMPT = "The lamp is on the table. The cat is on the chair. The lamp is on the"
+GUESSED = " table. The cat is on the chair."
+WRONG = " moon and nobody knows"
+CLOSE = 0.25
+"""Logits of the starter reach from -20 to 30; another shape of batch changes them by some hundredths (float order)."""
+SEEDS = range(12)
+
+
+@pytest.fixture(scope="module")
+def model(starter: Path) -> Iterator[Model]:
+    model = Model(starter, mmap=True, progress=lambda _: None)
+    yield model
+    model.close()
+
+
+@pytest.fixture
+def context(model: Model) -> Iterator[Context]:
+    context = Context(model, size=256, slots=2, batch=64, threads=1, guess_rows=16)
+    yield context
+    context.close()
+
+
+def compute(context: Context, tokens: Sequence[int], start: int, outputs: int) -> int:
+    """Compute rows of sequence 0; returns the first that has logits."""
+    context.clear_rows()
+    first = context.add_rows(0, tokens, start, outputs=outputs)
+    assert context.decode()
+    return first + len(tokens) - outputs
+
+
+def logits(model: Model, context: Context, row: int) -> list[float]:
+    return [float(value) for value in context.logits(row, model.vocab_size)]
+
+
+def one_by_one(
+    model: Model, context: Context, prompt: list[int], guess: list[int]
+) -> list[list[float]]:
+    """The logits after the prompt's last token and after each guessed one, a row a step."""
+    compute(context, prompt[:-1], 0, 1)
+    seen: list[list[float]] = []
+    for place, token in enumerate([prompt[-1], *guess], start=len(prompt) - 1):
+        seen.append(logits(model, context, compute(context, [token], place, 1)))
+    context.forget(0)
+    return seen
+
+
+def furthest(left: list[float], right: list[float]) -> float:
+    return max(abs(a - b) for a, b in zip(left, right, strict=True))
+
+
+def test_guessed_rows_have_the_logits_of_rows_computed_alone(
+    model: Model, context: Context
+) -> None:
+    prompt, guess = model.tokenize(PROMPT), model.tokenize(GUESSED, goes_on=True)
+    alone = one_by_one(model, context, prompt, guess)
+    compute(context, prompt[:-1], 0, 1)
+    rows = [prompt[-1], *guess]
+    first = compute(context, rows, len(prompt) - 1, len(rows))
+    for row, expected in enumerate(alone, start=first):
+        assert furthest(logits(model, context, row), expected) < CLOSE
+
+
+def test_a_wrong_guess_leaves_no_trace(model: Model, context: Context) -> None:
+    prompt, right = model.tokenize(PROMPT), model.tokenize(GUESSED, goes_on=True)[:1]
+    wrong = model.tokenize(WRONG, goes_on=True)
+    *_, expected = one_by_one(model, context, prompt, right)
+    compute(context, prompt[:-1], 0, 1)
+    compute(context, [prompt[-1], *wrong], len(prompt) - 1, 1 + len(wrong))
+    assert context.forget(0, len(prompt))
+    row = compute(context, right, len(prompt), 1)
+    assert furthest(logits(model, context, row), expected) < CLOSE
+
+
+def test_rows_of_one_batch_are_drawn_as_in_steps(model: Model, context: Context) -> None:
+    """Seeds belong to positions, so it does not matter how many positions one step had."""
+    prompt, guess = model.tokenize(PROMPT), model.tokenize(GUESSED, goes_on=True)
+    sampling = wire.Sampling(temperature=1.0)
+    rows = [prompt[-1], *guess]
+    same = 0
+    for seed in SEEDS:
+        compute(context, prompt[:-1], 0, 1)
+        steps, batch = (Sampler(model, sampling, seed, prompt) for _ in range(2))
+        drawn: list[int] = []
+        for place, token in enumerate(rows, start=len(prompt) - 1):
+            drawn.append(steps.draw(context, compute(context, [token], place, 1)))
+        context.forget(0, len(prompt) - 1)
+        first = compute(context, rows, len(prompt) - 1, len(rows))
+        same += drawn == [batch.draw(context, first + row) for row in range(len(rows))]
+        steps.close()
+        batch.close()
+        context.forget(0)
+    assert same >= len(SEEDS) - 2, "more than float order can explain"
+
+
+def test_with_and_without_guesses_the_same_seeds_say_the_same(starter: Path) -> None:
+    """At temperature 1 every draw is a chance to differ; guesses are made and most of them verified."""
+    text = "Say the list again and again: red, green, blue, red, green, blue, red, green, blue."
+    asks = [Ask(text, tokens=24, temperature=1.0, seed=seed) for seed in SEEDS]
+    told: list[list[str]] = []
+    steps: list[int] = []
+    for draft in (0, 8):
+        rig = Rig(starter, draft=draft)
+        try:
+            rig.answer(asks[0])  # what follows is computed in the same shape
+            told.append([rig.answer(ask).text for ask in asks])
+            rig.send(wire.Ping(1))
+            while not rig.pongs:
+                rig.read()
+            steps.append(rig.pongs[-1].steps)
+        finally:
+            rig.close()
+    assert steps[1] < steps[0], "nothing was guessed"
+    same = sum(a == b for a, b in zip(*told, strict=True))
+    assert same >= len(SEEDS) - 4, "more than float order can explain"
+    assert len(set(told[0])) > len(SEEDS) // 2, "nothing was drawn"
