@@ -37,7 +37,7 @@ async def test_a_conversation_goes_on_after_a_restart_and_a_deleted_one_is_gone(
     model = f"engine.model={starter}"
     live = Live(tmp_path, model, *SETTINGS)
     async with ClientSession(headers=SOMEBODY) as http, page(http, live.url) as one:
-        ids = [await tell(one, STORY * 5 + name) for name in ("One.", "Two.", "Three.")]
+        ids = [await tell(one, f"{name}: {STORY * 5}") for name in ("One", "Two", "Three")]
         await one.send("delete", conversation=ids[0])
         await one.until("deleted")
     live.end()

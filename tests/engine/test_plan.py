@@ -1,5 +1,6 @@
 """The plan before load: what it predicts against what a real engine takes, and the ladder when memory is short."""
 
+import os
 from itertools import pairwise
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from tests.engine.rig import Ask, Rig
 
 STORY = "The old lighthouse keeper wrote a letter every evening. "
 Q4, Q8, F32 = 2, 8, 0
+LARGER = os.environ.get("BRAMBLE_LARGER_MODEL", "")
 
 
 def order(model: Path, **changes: object) -> wire.Load:
@@ -34,9 +36,21 @@ def peak(rig: Rig) -> int:
 
 @pytest.mark.parametrize("context", [1024, 4096])
 def test_the_prediction_is_what_a_real_engine_takes(starter: Path, context: int) -> None:
+    hold_to_the_prediction(starter, context)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not LARGER, reason="BRAMBLE_LARGER_MODEL names no file")
+@pytest.mark.parametrize("context", [1024, 4096, 8192])
+@pytest.mark.timeout(600)
+def test_the_prediction_for_a_larger_model(context: int) -> None:
+    hold_to_the_prediction(Path(LARGER), context)
+
+
+def hold_to_the_prediction(model: Path, context: int) -> None:
     """Once its cache is full: cells that were never used take no memory."""
-    plan = planned(starter, context=context)
-    rig = Rig(starter, context=context)
+    plan = planned(model, context=context)
+    rig = Rig(model, context=context)
     some, more = (rig.answer(Ask(STORY * n, tokens=4)).done.prompt_tokens for n in (10, 20))
     full = rig.answer(Ask(STORY * ((context - 80) * 10 // (more - some)), tokens=8)).done
     assert full.prompt_tokens > 0.9 * context
