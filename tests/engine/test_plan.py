@@ -13,6 +13,7 @@ from bramble.engine.plan import Rung, rungs
 from bramble.engine.survey import Check, Plan
 from bramble.engine.weights import Tensor, bytes_per_token, largest_repacked, looked_up
 from bramble.survey import run
+from tests.engine import tiny
 from tests.engine.rig import Ask, Rig
 
 STORY = "The old lighthouse keeper wrote a letter every evening. "
@@ -94,6 +95,21 @@ def test_smaller_steps_come_before_a_shorter_context(starter: Path) -> None:
     assert "Prompts are read 128 tokens at a time instead of 512." in ready.notes
     assert rig.answer(Ask(STORY * 60, tokens=4)).text
     rig.close()
+
+
+def test_sliding_layers_keep_only_their_window_before_the_context_is_shortened(
+    tmp_path: Path,
+) -> None:
+    model = tiny.gemma3(tmp_path / "tiny.gguf", heads=8, kv_heads=8, head=128)
+    whole = planned(model, context=4096)
+    rig = Rig(model, context=4096, changes={"memory": whole.needed - whole.kv // 4})
+    try:
+        ready = rig.first
+        assert isinstance(ready, wire.Ready)
+        assert ready.context == 4096
+        assert any("keep no more than that" in note for note in ready.notes)
+    finally:
+        rig.close()
 
 
 def test_fewer_slots_come_last(starter: Path) -> None:

@@ -97,9 +97,7 @@ def llama(
             "attn_v.weight": random.matrix(kv_width, width),
             "attn_output.weight": random.matrix(width, width),
             "ffn_norm.weight": random.vector(width, 1),
-            "ffn_gate.weight": random.matrix(hidden, width),
-            "ffn_up.weight": random.matrix(hidden, width),
-            "ffn_down.weight": random.matrix(width, hidden),
+            **_feed_forward(random, width, hidden),
         }
         if architecture == "qwen2":
             parts |= {f"attn_{each}.bias": random.vector(kv_width) for each in "kv"}
@@ -112,6 +110,140 @@ def llama(
         "rope.freq_base": 10000.0,
     }
     return write(path, architecture, {**shape, **(keys or {})}, weights)
+
+
+def gemma3(
+    path: Path,
+    *,
+    window: int = 32,
+    width: int = 64,
+    layers: int = 4,
+    heads: int = 4,
+    kv_heads: int = 2,
+    head: int = 16,
+    context: int = 4096,
+    seed: int = 1,
+) -> Path:
+    """A decoder of which every other layer sees only the last `window` tokens; `head` is the width of a head."""
+    random, hidden = Random(seed), 2 * width
+    weights: Weights = {
+        "token_embd.weight": random.matrix(vocabulary_size("spm"), width),
+        "output_norm.weight": random.vector(width, 1),
+        "output.weight": random.matrix(vocabulary_size("spm"), width),
+    }
+    for layer in range(layers):
+        parts: Weights = {
+            "attn_q.weight": random.matrix(heads * head, width),
+            "attn_k.weight": random.matrix(kv_heads * head, width),
+            "attn_v.weight": random.matrix(kv_heads * head, width),
+            "attn_output.weight": random.matrix(width, heads * head),
+            "attn_q_norm.weight": random.vector(head, 1),
+            "attn_k_norm.weight": random.vector(head, 1),
+            **_feed_forward(random, width, hidden),
+        }
+        for norm in ("attn_norm", "post_attention_norm", "ffn_norm", "post_ffw_norm"):
+            parts[f"{norm}.weight"] = random.vector(width, 1)
+        weights |= {f"blk.{layer}.{name}": tensor for name, tensor in parts.items()}
+    keys = _shape(width, layers, heads, context, hidden) | {
+        "attention.head_count_kv": kv_heads,
+        "attention.key_length": head,
+        "attention.value_length": head,
+        "attention.sliding_window": window,
+        "attention.sliding_window_pattern": 2,
+        "attention.layer_norm_rms_epsilon": 1e-6,
+        "rope.freq_base": 10000.0,
+    }
+    return write(path, "gemma3", keys, weights)
+
+
+def mamba(
+    path: Path, *, width: int = 64, layers: int = 3, context: int = 4096, seed: int = 1
+) -> Path:
+    """A recurrent model: one state for all tokens so far, from which none can be taken back."""
+    random, inner, states, rank, kernel = Random(seed), 2 * width, 16, 4, 4
+    weights: Weights = {
+        "token_embd.weight": random.matrix(vocabulary_size("spm"), width),
+        "output_norm.weight": random.vector(width, 1),
+        "output.weight": random.matrix(vocabulary_size("spm"), width),
+    }
+    for layer in range(layers):
+        parts: Weights = {
+            "attn_norm.weight": random.vector(width, 1),
+            "ssm_in.weight": random.matrix(2 * inner, width),
+            "ssm_conv1d.weight": random.matrix(inner, kernel),
+            "ssm_conv1d.bias": random.vector(inner),
+            "ssm_x.weight": random.matrix(rank + 2 * states, inner),
+            "ssm_dt.weight": random.matrix(inner, rank),
+            "ssm_dt.bias": random.vector(inner, -3),  # small steps: the state remembers
+            "ssm_a": -np.tile(np.arange(1, states + 1, dtype=np.float32), (inner, 1)),
+            "ssm_d": random.vector(inner, 1),
+            "ssm_out.weight": random.matrix(width, inner),
+        }
+        weights |= {f"blk.{layer}.{name}": tensor for name, tensor in parts.items()}
+    keys = _shape(width, layers, 0, context, 0) | {
+        "ssm.conv_kernel": kernel,
+        "ssm.inner_size": inner,
+        "ssm.state_size": states,
+        "ssm.time_step_rank": rank,
+        "attention.layer_norm_rms_epsilon": 1e-5,
+    }
+    return write(path, "mamba", keys, weights)
+
+
+def lfm2(
+    path: Path,
+    *,
+    width: int = 64,
+    layers: int = 4,
+    heads: int = 4,
+    kv_heads: int = 2,
+    context: int = 4096,
+    seed: int = 1,
+) -> Path:
+    """A hybrid: layers with a state of their own (a short convolution) alternate with attention."""
+    random, hidden, kernel = Random(seed), 2 * width, 3
+    attends = [layer % 2 == 1 for layer in range(layers)]
+    weights: Weights = {
+        "token_embd.weight": random.matrix(vocabulary_size("spm"), width),
+        "token_embd_norm.weight": random.vector(width, 1),
+    }
+    for layer, attention in enumerate(attends):
+        parts: Weights = {
+            "attn_norm.weight": random.vector(width, 1),
+            "ffn_norm.weight": random.vector(width, 1),
+            **_feed_forward(random, width, hidden),
+        }
+        if attention:
+            parts |= {
+                "attn_q.weight": random.matrix(width, width),
+                "attn_k.weight": random.matrix(width // heads * kv_heads, width),
+                "attn_v.weight": random.matrix(width // heads * kv_heads, width),
+                "attn_output.weight": random.matrix(width, width),
+                "attn_q_norm.weight": random.vector(width // heads, 1),
+                "attn_k_norm.weight": random.vector(width // heads, 1),
+            }
+        else:
+            parts |= {
+                "shortconv.conv.weight": random.matrix(width, kernel),
+                "shortconv.in_proj.weight": random.matrix(3 * width, width),
+                "shortconv.out_proj.weight": random.matrix(width, width),
+            }
+        weights |= {f"blk.{layer}.{name}": tensor for name, tensor in parts.items()}
+    keys = _shape(width, layers, heads, context, hidden) | {
+        "attention.head_count_kv": [kv_heads if attention else 0 for attention in attends],
+        "attention.layer_norm_rms_epsilon": 1e-5,
+        "shortconv.l_cache": kernel,
+        "rope.freq_base": 10000.0,
+    }
+    return write(path, "lfm2", keys, weights)
+
+
+def _feed_forward(random: Random, width: int, hidden: int) -> Weights:
+    return {
+        "ffn_gate.weight": random.matrix(hidden, width),
+        "ffn_up.weight": random.matrix(hidden, width),
+        "ffn_down.weight": random.matrix(width, hidden),
+    }
 
 
 def bert(
@@ -150,7 +282,7 @@ def bert(
         for name in ("attn_output_norm", "layer_output_norm"):
             weights[f"blk.{layer}.{name}.weight"] = random.vector(width, 1)
             weights[f"blk.{layer}.{name}.bias"] = random.vector(width)
-    keys: dict[str, int | float | bool | str] = {
+    keys: dict[str, int | float | bool | str | Sequence[int]] = {
         **_shape(width, layers, heads, context, hidden),
         "attention.layer_norm_epsilon": 1e-12,
         "attention.causal": False,
@@ -163,7 +295,7 @@ def bert(
 
 def _shape(
     width: int, layers: int, heads: int, context: int, hidden: int
-) -> dict[str, int | float | bool | str]:
+) -> dict[str, int | float | bool | str | Sequence[int]]:
     return {
         "context_length": context,
         "embedding_length": width,

@@ -211,7 +211,7 @@ class EngineSettings(Struct, frozen=True):
         Meta(
             ge=0,
             le=65_536,
-            description="Megabytes for conversations that make room while someone else sends a long text.",
+            description="Megabytes for conversations that make room for others, and for places to go back to.",
         ),
     ] = 48
     kept: Annotated[

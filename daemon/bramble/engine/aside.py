@@ -3,6 +3,7 @@
 Plain memory, bounded in bytes; the least recently used go first. Moving one is a copy: milliseconds against seconds.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from bramble.engine.overlap import common_prefix
@@ -21,6 +22,14 @@ class Prefix:
     conversation: str = ""
     answered: int = 0
     used: float = 0.0
+
+
+Usable = Callable[[Prefix, int], int]
+"""How many tokens of a prompt can be had from a prefix that shares so many of them."""
+
+
+def _all(_: Prefix, shared: int) -> int:
+    return shared
 
 
 class Aside:
@@ -54,11 +63,11 @@ class Aside:
         ]
         self._add(prefix)
 
-    def best(self, tokens: list[int]) -> tuple[Prefix | None, int]:
-        """The prefix that shares the longest beginning with `tokens`, and its length (never all of them)."""
+    def best(self, tokens: list[int], usable: Usable = _all) -> tuple[Prefix | None, int]:
+        """The prefix that shares the longest usable beginning with `tokens`, and its length (never all of them)."""
         best, longest = None, 0
         for prefix in self._kept:
-            size = min(common_prefix(prefix.tokens, tokens), len(tokens) - 1)
+            size = usable(prefix, min(common_prefix(prefix.tokens, tokens), len(tokens) - 1))
             if size > longest:
                 best, longest = prefix, size
         return best, longest

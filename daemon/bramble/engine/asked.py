@@ -7,6 +7,7 @@ from bramble.engine.constraint import Constraint
 from bramble.engine.extras import Extras, Schema, Tool
 from bramble.engine.grammar import from_schema
 from bramble.engine.llama import Model
+from bramble.engine.marks import Marks
 from bramble.engine.sample import Sampler
 from bramble.engine.schema import GrammarError
 from bramble.engine.template import ChatTemplate, TemplateRefusal
@@ -22,6 +23,12 @@ class Asked:
 
     def __init__(self, model: Model, template: ChatTemplate, context: int) -> None:
         self._model, self._template, self._context = model, template, context
+        self._marks = Marks(model, template)
+
+    def marks(self, request: Generate, tokens: list[int]) -> list[int]:
+        """Where in its prompt other requests may part from it."""
+        raw = request.extras.tokens or request.extras.prompt
+        return self._marks.of_prompt(() if raw else request.turns, request.extras.tools, tokens)
 
     def tokens(self, request: Generate) -> list[int]:
         """The prompt. Raises CannotAnswer."""

@@ -6,7 +6,7 @@ from typing import Protocol, TypeVar
 
 from bramble.engine.draft import NONE, Costs, Guess, best_length
 from bramble.engine.llama import Context
-from bramble.engine.slot import Slot
+from bramble.engine.slot import Slot, stop_at
 
 ALONE_MS = 2000.0
 """Longest step in milliseconds when nobody is decoding: a cancel or a ping waits at most about this long."""
@@ -58,7 +58,7 @@ class Pace:
             self._costs.learn(PREFILL_ROWS, self._row_ms * PREFILL_ROWS)
 
     def stop_guessing(self) -> None:
-        """For models that cannot take back a row."""
+        """For models that cannot take back a row: every guess would cost a copy of their state."""
         self._guess_rows = 0
 
     def guesses(self, decoding: list[Slot]) -> dict[int, Guess]:
@@ -148,6 +148,7 @@ class Step:
         if slot.job is None:
             return
         start = len(slot.held)
+        rows = stop_at(slot.job.marks, start, rows)
         last = rows == slot.missing
         tokens = slot.job.tokens[start : start + rows]
         row = context.add_rows(slot.sequence, tokens, start, outputs=int(last))
@@ -155,6 +156,11 @@ class Step:
         self.prefill += rows
         if last:
             self.outputs.append(Output(slot, row + rows - 1, NONE))
+
+    @property
+    def marked(self) -> Iterator[Slot]:
+        """Who now holds its prompt exactly up to a mark."""
+        return (slot for slot, _ in self.taken if slot.job and len(slot.held) in slot.job.marks)
 
     def settle(self) -> None:
         """The rows are computed: their tokens are held now. Guessed ones are not, until they come true."""

@@ -30,12 +30,15 @@ class DryModel:
     def __init__(self, path: Path, *, repack: bool) -> None:
         self._model = Model(path, mmap=False, progress=lambda _: None, repack=repack, dry=True)
         self.vocab_size = self._model.vocab_size
+        self.window = self._model.window
 
     def close(self) -> None:
         """Give back what little it holds."""
         self._model.close()
 
-    def buffers(self, *, context: int, slots: int, batch: int, guess_rows: int) -> Buffers:
+    def buffers(
+        self, *, context: int, slots: int, batch: int, guess_rows: int, windowed: bool = False
+    ) -> Buffers:
         """What a context like this would take. Raises LoadError."""
         dry = Context(
             self._model,
@@ -44,6 +47,7 @@ class DryModel:
             batch=batch,
             threads=1,
             guess_rows=guess_rows,
+            windowed=windowed,
         )
         try:
             parts = dict(_breakdown(dry))

@@ -118,6 +118,8 @@ class Model:
         self.parameters: int = C.llama_model_n_params(self.pointer)
         self.width: int = C.llama_model_n_embd(self.pointer)
         self.context_trained: int = C.llama_model_n_ctx_train(self.pointer)
+        self.window: int = C.llama_model_n_swa(self.pointer)
+        """How many tokens layers with a sliding window look back; 0 where there are none."""
         self._add_bos: bool = C.llama_vocab_get_add_bos(self._vocab)
         self.bos = self._token_text(C.llama_vocab_bos(self._vocab))
         self.eos = self._token_text(C.llama_vocab_eos(self._vocab))
@@ -219,12 +221,24 @@ class Model:
 
 
 class Context:
-    """The KV cache of one model for `slots` sequences that share `size` cells, and one raw batch of `batch` rows."""
+    """The KV cache of one model for `slots` sequences that share `size` cells, and one raw batch of `batch` rows.
+
+    Where layers see only the last `window` tokens (0: all layers see all), a `windowed` one keeps little more of them.
+    """
 
     def __init__(
-        self, model: Model, *, size: int, slots: int, batch: int, threads: int, guess_rows: int = 0
+        self,
+        model: Model,
+        *,
+        size: int,
+        slots: int,
+        batch: int,
+        threads: int,
+        guess_rows: int = 0,
+        windowed: bool = False,
     ) -> None:
         params = C.llama_context_default_params()
+        params.swa_full = not windowed
         params.n_ctx = size
         params.n_batch = params.n_ubatch = batch
         params.n_seq_max = slots
@@ -240,6 +254,10 @@ class Context:
             raise LoadError(_complaint("llama.cpp could not make a context"))
         self._memory: Any = C.llama_get_memory(self._pointer)
         self.size: int = C.llama_n_ctx(self._pointer)
+        self.window = model.window
+        self.recurrent: bool = C.llama_model_is_recurrent(model.pointer)
+        self.shifts: bool = C.llama_memory_can_shift(self._memory)
+        self._shifting = False
         self._arrange(batch)
 
     def _arrange(self, rows: int) -> None:
@@ -300,6 +318,7 @@ class Context:
         Raises RuntimeError on anything else llama.cpp reports: the context is not to be trusted after that.
         """
         self._batch.n_tokens = self.rows
+        self._shifting = False  # llama_decode turns shifted keys before anything else
         status: int = C.llama_decode(self._pointer, self._batch)
         if status not in (0, 1):
             raise RuntimeError(f"llama_decode returned {status}: {_complaint('no reason given')}")
@@ -313,21 +332,43 @@ class Context:
         """Let `target` use the first `end` cells of `source` too; nothing is computed or copied."""
         C.llama_memory_seq_cp(self._memory, source, target, 0, end)
 
-    def state_size(self, sequence: int) -> int:
-        """Bytes of `state`."""
-        return C.llama_state_seq_get_size(self._pointer, sequence)
+    def covers(self, sequence: int, size: int) -> bool:
+        """Whether all that the token behind the first `size` ones looks at is still there, in every layer."""
+        oldest: int = C.llama_memory_seq_pos_min(self._memory, sequence) if self.window else 0
+        return oldest <= max(0, size + 1 - self.window)
 
-    def state(self, sequence: int) -> bytearray:
-        """What a sequence's cells hold, in llama.cpp's own format."""
-        data = bytearray(self.state_size(sequence))
+    def shift(self, sequence: int, start: int, end: int) -> None:
+        """Drop the tokens from `start` to `end` and move those behind down; only where the model `shifts`."""
+        C.llama_memory_seq_rm(self._memory, sequence, start, end)
+        C.llama_memory_seq_add(self._memory, sequence, end, -1, start - end)
+        self._shifting = True
+
+    def state_size(self, sequence: int, *, part: bool = False) -> int:
+        """Bytes of `state`; 0 while there is none to be had, between a shift and the next step."""
+        if self._shifting:
+            return 0
+        return C.llama_state_seq_get_size_ext(self._pointer, sequence, int(part))
+
+    def state(self, sequence: int, *, part: bool = False) -> bytearray:
+        """What a sequence's cells hold, in llama.cpp's own format; as `part` only what cannot be cut.
+
+        That is the state of recurrent layers and the cells of sliding windows.
+        """
+        data = bytearray(self.state_size(sequence, part=part))
         buffer = (ctypes.c_uint8 * len(data)).from_buffer(data)
-        C.llama_state_seq_get_data(self._pointer, buffer, len(data), sequence)
+        C.llama_state_seq_get_data_ext(self._pointer, buffer, len(data), sequence, int(part))
         return data
 
-    def restore(self, sequence: int, data: bytearray) -> bool:
-        """Fill an empty sequence from `state`; False where the cache has no room (it stays empty then)."""
+    def restore(self, sequence: int, data: bytearray, *, part: bool = False) -> bool:
+        """Fill an empty sequence from `state`; False where the cache has no room (it stays empty then).
+
+        A `part` takes the place of that part of a sequence; where it fails, nothing of it is to be trusted.
+        """
         buffer = (ctypes.c_uint8 * len(data)).from_buffer(data)
-        return C.llama_state_seq_set_data(self._pointer, buffer, len(data), sequence) == len(data)
+        size = len(data)
+        return size == C.llama_state_seq_set_data_ext(
+            self._pointer, buffer, size, sequence, int(part)
+        )
 
     def synchronize(self) -> None:
         """Wait until the last step is really computed."""

@@ -75,6 +75,7 @@ def load(order: Load, progress: Callable[[float], None]) -> Loaded:
                 batch=held.batch,
                 threads=len(on),
                 guess_rows=order.draft,
+                windowed=held.windowed,
             )
     pin(context, decode=len(on), prefill=len(on), on=on)
     pace = Pace(

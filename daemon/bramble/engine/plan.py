@@ -27,12 +27,16 @@ FILE_SHARE, BESIDE = 1.1, 100_000_000
 
 @dataclass(frozen=True)
 class Rung:
-    """One way to hold the model: re-tiled weights in memory or the file's own, mapped or read; context, slots, rows."""
+    """One way to hold the model: re-tiled weights in memory or the file's own, mapped or read; context, slots, rows.
+
+    `windowed`: layers that look back only so far keep no more than that.
+    """
 
     repack: bool
     context: int
     slots: int
     batch: int
+    windowed: bool = False
 
 
 def plan(order: Load) -> Plan:
@@ -44,7 +48,7 @@ def plan(order: Load) -> Plan:
     dry = _Dry(order)
     try:
         tried: list[Plan] = []
-        for rung in rungs(order, repacks=dry.repacks()):
+        for rung in rungs(order, repacks=dry.repacks(), window=dry.window):
             candidate = dry.plan(rung, room)
             tried.append(candidate)
             if candidate.fits:
@@ -54,22 +58,31 @@ def plan(order: Load) -> Plan:
         dry.close()
 
 
-def rungs(order: Load, *, repacks: bool) -> Iterator[Rung]:
-    """Best first. Repacked weights answer fastest; a shorter context forgets sooner; fewer slots make people wait."""
-    ways = (True, False) if repacks else (False,)
+def rungs(order: Load, *, repacks: bool, window: int = 0) -> Iterator[Rung]:
+    """Best first. Repacked weights answer fastest; a shorter context forgets sooner; fewer slots make people wait.
+
+    Where layers look back only over a `window`, their older cells only save reading again: they go before speed does.
+    """
     small = min(order.batch, SMALL_BATCH)
-    for repack in ways:
-        for batch in sorted({order.batch, small}, reverse=True):
-            yield Rung(repack, order.context, order.slots, batch)
-    *_, shortest = _shrinking(order.context)
-    for context in list(_shrinking(order.context))[1:]:
-        for repack in ways:
-            yield Rung(repack, context, order.slots, small)
+    batches = sorted({order.batch, small}, reverse=True)
+    first, *shorter = _shrinking(order.context)
+    yield from _ways(repacks, window, first, order.slots, batches)
+    for context in shorter:
+        yield from _ways(repacks, window, context, order.slots, [small])
     slots = order.slots
     while slots > 1:
         slots //= 2
-        for repack in ways:
-            yield Rung(repack, shortest, slots, small)
+        yield from _ways(repacks, window, [first, *shorter][-1], slots, [small])
+
+
+def _ways(
+    repacks: bool, window: int, context: int, slots: int, batches: list[int]
+) -> Iterator[Rung]:
+    for repack in (True, False) if repacks else (False,):
+        for batch in batches:
+            spares = window > 0 and window * slots + batch < context
+            for windowed in (False, True) if spares else (False,):
+                yield Rung(repack, context, slots, batch, windowed)
 
 
 def _shrinking(context: int) -> Iterator[int]:
@@ -108,6 +121,11 @@ class _Dry:
             self._models[repack] = DryModel(self._path, repack=repack)
         return self._models[repack]
 
+    @property
+    def window(self) -> int:
+        """How many tokens its sliding layers look back, 0 where it has none."""
+        return self._model(repack=True).window
+
     def repacks(self) -> bool:
         """Whether this CPU re-tiles any of the weights."""
         return self._buffers(Rung(True, SMALLEST_CONTEXT, 1, SMALL_BATCH)).repacked > 0
@@ -125,6 +143,7 @@ class _Dry:
             slots=rung.slots,
             batch=rung.batch,
             repack=rung.repack,
+            windowed=rung.windowed,
             weights=buffers.weights,
             repacked=buffers.repacked,
             kv=buffers.kv,
@@ -141,6 +160,7 @@ class _Dry:
             slots=rung.slots,
             batch=rung.batch,
             guess_rows=self._order.draft,
+            windowed=rung.windowed,
         )
         self._resident = self._resident or resident()  # with one model's vocabulary, as later
         return buffers
@@ -175,6 +195,10 @@ def _with_reasons(tried: list[Plan], order: Load, room: int) -> Plan:
     if chosen.batch != first.batch:
         reasons.append(
             f"Prompts are read {chosen.batch} tokens at a time instead of {first.batch}."
+        )
+    if chosen.windowed:
+        reasons.append(
+            "Layers that look back only a little keep no more than that, so a shortened conversation is read again."
         )
     if chosen.context != first.context:
         reasons.append(f"The context is {chosen.context} tokens instead of {first.context}.")

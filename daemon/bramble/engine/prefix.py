@@ -4,11 +4,14 @@ import time
 from collections.abc import Iterator
 
 from bramble.engine.aside import Aside, Prefix
+from bramble.engine.checkpoints import Checkpoint, Checkpoints
 from bramble.engine.kept import KeptFiles
 from bramble.engine.keptfile import Kept
 from bramble.engine.llama import Context
 from bramble.engine.overlap import common_prefix
+from bramble.engine.shift import Gap
 from bramble.engine.slot import Job, Slot
+from bramble.engine.ways import Way, Ways
 
 SMALL_LOSS = 16
 """Tokens that a slot may always drop from its end to go on in place: recomputing them costs one short step."""
@@ -21,7 +24,8 @@ LONG_ROWS = 256
 class PrefixCache:
     """The slots of one context. `trims` says whether this model can drop the end of a sequence.
 
-    `aside` bytes may be used for prefixes that make room for others; `files` hold what was kept on disk.
+    `aside` bytes may be used for prefixes that make room for others, and for checkpoints where the model needs them;
+    `files` hold what was kept on disk.
     """
 
     def __init__(
@@ -35,13 +39,21 @@ class PrefixCache:
     ) -> None:
         self._context, self._files = context, files
         self._trims = trims
-        self._aside = Aside(aside if trims else 0)
+        self._bytes = self._allowed = aside
+        self.marks = aside > 0 and (not trims or context.window > 0)
+        """Whether prompts are to be marked with places for checkpoints."""
+        # A recurrent model's checkpoint is all there is of a sequence.
+        self._aside = Aside(0 if context.recurrent else aside // 2 if self.marks else aside)
+        self._checkpoints = Checkpoints(aside if self.marks else 0)
         self._keeps_idle = True
         self.slots = [Slot(sequence) for sequence in range(slots)]
+        self._ways = Ways(context, self.slots, self._aside, self._checkpoints, trims=trims)
 
     def keep(self, *, aside: float, idle: bool) -> None:
-        """Use this part of the bytes for prefixes set aside; whether slots keep theirs after an answer."""
+        """Use this part of the bytes for what is not in the cache; whether slots keep theirs after an answer."""
         self._aside.keep(aside)
+        self._allowed = int(self._bytes * aside)
+        self._balance()
         self._keeps_idle = idle
         for slot in self.idle():
             self._let_go(slot)
@@ -57,7 +69,7 @@ class PrefixCache:
         if slot is not None:
             slot.job, slot.parked = job, False
             job.cached = job.reported = len(slot.held)
-            if slot.missing >= LONG_ROWS:
+            if slot.missing >= LONG_ROWS and not self._context.recurrent:
                 for other in self.idle():
                     self._set_aside(other)
         return slot
@@ -75,20 +87,25 @@ class PrefixCache:
         idle = self.idle()
         if not idle:
             return None
-        source, shared = self._best_source(tokens)
-        prefix, size = self._aside.best(tokens)
-        if kept := self._on_disk(tokens, conversation, beyond=max(shared, size)):
-            target = self._cheapest(idle, None, 0)
-            return self._read_back(kept, target, tokens, conversation)
-        if prefix is not None and size > shared + SMALL_LOSS:
-            target = self._cheapest(idle, None, 0)
+        way = self._ways.best(tokens, conversation)
+        prefix, size = self._aside.best(tokens, self._ways.usable)
+        if kept := self._on_disk(tokens, conversation, beyond=max(way.rank, size)):
+            return self._read_back(kept, self._cheapest(idle, Way()), tokens, conversation)
+        longer = self._ways.longer(tokens, conversation, beyond=max(way.rank, size))
+        if longer is not None:
+            self._bring_back(longer, self._cheapest(idle, Way()), len(longer.tokens))
+            way = self._ways.best(tokens, conversation)
+        elif prefix is not None and size > way.rank + SMALL_LOSS:
+            target = self._cheapest(idle, Way())
             self._bring_back(prefix, target, size)
             return target
-        target = self._cheapest(idle, source, shared)
-        if target is source:
-            self._trim(target, shared)
+        target = self._cheapest(idle, way)
+        if way.gap is not None:
+            self._close(target, way.gap, tokens)
+        elif target is way.source:
+            self._trim(target, way.size, way.checkpoint)
         else:
-            self._copy(source, target, shared)
+            self._copy(way, target, tokens)
         target.used = time.monotonic()
         return target
 
@@ -105,6 +122,14 @@ class PrefixCache:
         self._context.forget(slot.sequence)
         slot.held.clear()
         slot.answered = 0
+
+    def checkpoint(self, slot: Slot) -> None:
+        """Keep what a slot's tokens have made of the model's state, so that it can be gone back to."""
+        if self.marks and slot.held and not self._checkpoints.knows(slot.held):
+            size = self._context.state_size(slot.sequence, part=True)
+            if self._checkpoints.holds(size):
+                state = self._context.state(slot.sequence, part=True)
+                self._checkpoints.put(slot.held[:], state, slot.conversation)
 
     def _let_go(self, slot: Slot) -> None:
         if not self._keeps_idle and slot.held:
@@ -139,23 +164,27 @@ class PrefixCache:
             slot.parked = False
             active.append(slot)
 
-    def _best_source(self, tokens: list[int]) -> tuple[Slot | None, int]:
-        """The slot that holds the longest usable beginning of `tokens`, and its length (never all of them)."""
-        best, longest = None, 0
-        for slot in self.slots:
-            size = min(common_prefix(slot.held, tokens), len(tokens) - 1)
-            if not self._trims and (slot.job is not None or size < len(slot.held)):
-                continue
-            if size > longest:
-                best, longest = slot, size
-        return best, longest
+    def _close(self, slot: Slot, gap: Gap, tokens: list[int]) -> None:
+        """Leave a gap out; what others still hold of the conversation as it was goes where the memory allows."""
+        for other in self._ways.sharers(slot, gap):
+            self._set_aside(other)
+            self.forget(other)
+        self._trim(slot, gap.used)
+        if slot.held:
+            self._context.shift(slot.sequence, gap.start, gap.end)
+            slot.held = tokens[: gap.size]
+            if not self._context.covers(slot.sequence, gap.size):
+                self.forget(slot)
 
-    def _cheapest(self, idle: list[Slot], source: Slot | None, shared: int) -> Slot:
+    def _cheapest(self, idle: list[Slot], way: Way) -> Slot:
         """Where the least that somebody may come back for is lost: in the source itself, or in the oldest other."""
+        source = way.source
         others = [slot for slot in idle if slot is not source]
+        if source is not None and way.gap is not None:
+            return source
         if source is None or source.job is not None:
             return others[0]
-        if not others or len(source.held) - shared <= max(SMALL_LOSS, self._alone(others[0])):
+        if not others or len(source.held) - way.size <= max(SMALL_LOSS, self._alone(others[0])):
             return source
         return others[0]
 
@@ -164,21 +193,36 @@ class PrefixCache:
         others = (common_prefix(slot.held, o.held) for o in self.slots if o is not slot)
         return len(slot.held) - max(others, default=0)
 
-    def _trim(self, slot: Slot, size: int) -> None:
-        if size < len(slot.held) and not self._context.forget(slot.sequence, size):
+    def _trim(self, slot: Slot, size: int, checkpoint: Checkpoint | None = None) -> None:
+        if size < len(slot.held) and not self._cut(slot, size, checkpoint):
             self.forget(slot)
         del slot.held[size:]
 
+    def _cut(self, slot: Slot, size: int, checkpoint: Checkpoint | None) -> bool:
+        if checkpoint is None:
+            whole = self._context.covers(slot.sequence, size)
+        else:
+            whole = self._context.restore(slot.sequence, checkpoint.state, part=True)
+        return whole and self._context.forget(slot.sequence, size)
+
     def _set_aside(self, slot: Slot) -> None:
         """Move an idle slot's prefix out of the cache; where there is no memory for it, it stays."""
-        if self._alone(slot) > SMALL_LOSS and self._aside.holds(
-            self._context.state_size(slot.sequence)
-        ):
+        if self._alone(slot) <= SMALL_LOSS:
+            return
+        if self._context.recurrent:
+            self.checkpoint(slot)
+        elif self._aside.holds(self._context.state_size(slot.sequence)):
             self._aside.put(self._prefix(slot))
             self.forget(slot)
+            self._balance()
+
+    def _balance(self) -> None:
+        """Checkpoints have what prefixes leave."""
+        self._checkpoints.bound(self._allowed - self._aside.size if self.marks else 0)
 
     def _bring_back(self, prefix: Prefix, target: Slot, size: int) -> None:
         """Fill a slot with the first `size` tokens of a prefix; it stays empty where the cache has no room."""
+        checkpoint = self._checkpoints.best(prefix.tokens, size) if self.marks else None
         self._set_aside(target)
         self.forget(target)
         while not self._context.restore(target.sequence, prefix.state):
@@ -190,18 +234,24 @@ class PrefixCache:
         target.held, target.used = prefix.tokens[:], time.monotonic()
         target.conversation, target.answered = prefix.conversation, prefix.answered
         self._aside.take(prefix, whole=len(prefix.tokens) - size <= SMALL_LOSS)
-        self._trim(target, size)
+        self._trim(target, size, checkpoint)
 
     def _prefix(self, slot: Slot) -> Prefix:
         """What a slot holds, as bytes."""
         state = self._context.state(slot.sequence)
         return Prefix(slot.held[:], state, slot.conversation, slot.answered, slot.used)
 
-    def _copy(self, source: Slot | None, target: Slot, size: int) -> None:
+    def _copy(self, way: Way, target: Slot, tokens: list[int]) -> None:
+        self._set_aside(target)
         self.forget(target)
-        if source is not None and size and self._trims:
-            self._context.share(source.sequence, target.sequence, size)
-            target.held = source.held[:size]
+        if way.source is not None and way.size:
+            self._context.share(way.source.sequence, target.sequence, way.size)
+        if way.checkpoint is None or self._context.restore(
+            target.sequence, way.checkpoint.state, part=True
+        ):
+            target.held = tokens[: way.size]
+        else:
+            self.forget(target)
 
     # ── what outlives this process ───────────────────────────────────────────────────────────────
 
@@ -210,7 +260,8 @@ class PrefixCache:
         if self._files is None:
             return None
         kept, size = self._files.best(tokens, conversation)
-        if kept is None or (size < len(kept.tokens) and not self._trims):
+        cuts = self._trims and not self._context.window
+        if kept is None or (size < len(kept.tokens) and not cuts):
             return None
         gain = size - beyond
         return kept if gain > SMALL_LOSS and self._files.pays(gain, kept.size) else None
@@ -243,6 +294,7 @@ class PrefixCache:
         for slot in holders:
             if len(slot.held) == len(tokens):
                 return self._context.state(slot.sequence)
+        holders = [slot for slot in holders if self._context.covers(slot.sequence, len(tokens))]
         if not holders or not self._trims:
             return None
         if last:
@@ -278,6 +330,7 @@ class PrefixCache:
     def forget_conversation(self, conversation: str) -> None:
         """It is deleted: nothing of it stays."""
         self._aside.forget(conversation)
+        self._checkpoints.forget(conversation)
         for slot in self.idle():
             if slot.conversation == conversation:
                 self.forget(slot)

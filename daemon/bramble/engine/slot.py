@@ -12,11 +12,17 @@ SEND_SECONDS = 0.04
 """Least time between two messages of one answer: twenty-five a second look continuous."""
 
 
+def stop_at(marks: list[int], start: int, rows: int) -> int:
+    """How many of so many rows from token `start` on may be computed in one step, which is to end at a mark."""
+    return next((mark - start for mark in marks if start < mark < start + rows), rows)
+
+
 @dataclass
 class Job:
     """An answer in the making. `tokens` is the prompt followed by what was drawn; times on the monotonic clock.
 
-    An answer that goes on begins with tokens behind the prompt: they count as drawn, and as told.
+    An answer that goes on begins with tokens behind the prompt: they count as drawn, and as told. `marks` are places in
+    the prompt where the model's state is to be kept (`Marks`), so that a step has to end there.
     """
 
     id: int
@@ -25,6 +31,8 @@ class Job:
     limit: int
     sampler: Sampler
     text: TextStream
+    marks: list[int] = field(default_factory=list[int])
+    conversation: str = ""
     cached: int = 0
     began: float = field(default_factory=time.monotonic)
     first: float = 0.0

@@ -73,10 +73,10 @@ class Plan(msgspec.Struct, frozen=True, tag=True):
     """How a model would be held, or why not. Sizes in bytes.
 
     `batch` are the most rows of a step. `repack`: weights are re-tiled for this CPU (`repacked` bytes of `weights`),
-    else mapped from the file. `process` is everything that is neither weights nor the context's. `peak` is all of it,
-    `room` what there is; of the peak `spared` are mapped weights that are hardly read, which the kernel takes back for
-    nothing where memory is short. `reasons` say in sentences what was given up, or why nothing fits; `advice` which
-    model would.
+    else mapped from the file; `windowed`: sliding layers keep only their window. `process` is all that is neither
+    weights nor the context's. `peak` is all of it, `room` what there is; of the peak `spared` are mapped weights that
+    are hardly read, which the kernel takes back for nothing where memory is short. `reasons` say in sentences what was
+    given up, or why nothing fits; `advice` which model would.
     """
 
     fits: bool
@@ -94,6 +94,7 @@ class Plan(msgspec.Struct, frozen=True, tag=True):
     room: int
     reasons: tuple[str, ...] = ()
     advice: str = ""
+    windowed: bool = False
 
     @property
     def needed(self) -> int:

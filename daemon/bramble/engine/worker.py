@@ -15,7 +15,7 @@ from bramble.engine.loading import Loaded
 from bramble.engine.question import Apply, Detokenize, Inspect, Tokenize
 from bramble.engine.questions import Questions
 from bramble.engine.restraint import Restraint
-from bramble.engine.slot import Job, Slot
+from bramble.engine.slot import Job, Slot, stop_at
 from bramble.engine.text import TextStream
 
 
@@ -27,7 +27,9 @@ class Worker:
         self._model, self._context = parts.model, parts.context
         self._cache, self._pace = parts.cache, parts.pace
         self._asked = Asked(parts.model, parts.template, parts.context.size)
-        self._ahead = Ahead(parts.model, parts.template, parts.context.size)
+        self._ahead = Ahead(
+            parts.model, parts.template, parts.context.size, marked=parts.cache.marks
+        )
         self._restraint, self._keeper = Restraint(parts), parts.keeper
         self._questions = Questions(parts.model, parts.template, parts.cache)
         self._events: list[wire.Event] = []
@@ -132,7 +134,8 @@ class Worker:
         sampler = self._asked.sampler(request, tokens, said)
         text = TextStream(request.stop)
         text.go_on(map(self._model.piece, request.said.tokens), request.said.shown)
-        job = Job(request.id, [*tokens, *said], len(tokens), limit, sampler, text)
+        marks = self._asked.marks(request, tokens) if self._cache.marks else []
+        job = Job(request.id, [*tokens, *said], len(tokens), limit, sampler, text, marks)
         job.conversation = request.conversation
         if said and self._model.ends(said[-1]):
             return job, "stop"
@@ -168,18 +171,21 @@ class Worker:
 
     def _compute_ahead(self) -> None:
         """A short step for what somebody is typing; whatever cannot be done at once is left."""
-        tokens, conversation = self._ahead.newest()
+        tokens, marks, conversation = self._ahead.newest()
         slot = self._cache.place(tokens, conversation) if tokens else None
         if slot is None:
             self._ahead.drop_newest()
             return
         start = len(slot.held)
-        chunk = tokens[start : start + self._pace.rows(CHUNK_MS)]
+        rows = stop_at(marks, start, self._pace.rows(CHUNK_MS))
+        chunk = tokens[start : start + rows]
         self._context.clear_rows()
         self._context.add_rows(slot.sequence, chunk, start, outputs=0)
         computed = self._context.decode()
         if computed:
             slot.held += chunk
+            if len(slot.held) in marks:
+                self._cache.checkpoint(slot)
         if not computed or len(slot.held) == len(tokens):
             self._ahead.drop_newest()
 
@@ -190,6 +196,8 @@ class Worker:
             step.compose(self._context, self._cache.slots, self._pace)
             if not step.taken or self._context.decode():
                 step.settle()
+                for slot in step.marked:
+                    self._cache.checkpoint(slot)
                 return step
             if not self._cache.make_room():
                 for slot, _ in step.taken:
