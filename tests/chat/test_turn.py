@@ -96,6 +96,31 @@ async def test_old_exchanges_are_left_out_when_they_do_not_fit(start: Start) -> 
         assert said.answer.trimmed == 2 + 8 - len(given)
 
 
+async def test_what_was_left_out_stays_out(start: Start) -> None:
+    """The prompt of every turn begins as the last one's, until there is no room again; another answer's does, too."""
+    async with start(engine=["--refuse-above", "8"]) as daemon:
+        chat = daemon.daemon.chat
+        conversation, *_ = await ask(chat, "say 1 0.0001")
+        for number in range(2, 13):
+            await ask(chat, f"say 1 0.{number:04}", conversation)
+        messages = (await chat.open("me", conversation)).messages
+        since = [each.since for each in messages if each.role == "assistant"]
+        assert since == sorted(since)
+        assert 1 < len(set(since)) <= 5
+        said = await chat.say("me", "ann", "last", conversation, "turns")
+        assert said.answer is not None
+        await said.answer.end()
+        messages = (await chat.open("me", conversation)).messages
+        oldest = next(each for each in messages if each.id == messages[-1].since)
+        given = turns(said.answer.text)
+        assert given[1] == Turn("user", oldest.text)
+        assert said.answer.trimmed == messages.index(oldest) > 0
+        again = await chat.regenerate("me", "ann", conversation, messages[-1].id)
+        assert again.answer is not None
+        await again.answer.end()
+        assert turns(again.answer.text) == given
+
+
 async def test_a_message_that_alone_is_too_long_is_told(start: Start) -> None:
     async with start(engine=["--refuse-above", "1"]) as daemon:
         conversation, text, over = await ask(daemon.daemon.chat, "say 1")

@@ -85,6 +85,13 @@ class Answer:
         """What there is of it so far."""
         return "".join(self.pieces)
 
+    @property
+    def taken(self) -> int:
+        """Tokens of its prompt and of itself so far, at least: where it was cut off only its pieces can be counted."""
+        if self._done is not None:
+            return self._done.prompt_tokens + self._done.completion_tokens
+        return self._started.prompt_tokens + len(self.pieces) if self._started else 0
+
     def begin(self, events: Events, settle: Settle) -> asyncio.Task[None]:
         """Take events in until they end, however they end; `settle` is done before any follower is told."""
         self._pump = asyncio.create_task(self._take_all(events))

@@ -94,5 +94,10 @@ MIGRATIONS = (
     CREATE INDEX conversations_of_owner ON conversations (owner);
     INSERT INTO found (rowid, text) SELECT id, text FROM messages WHERE status <> 'writing';
     """,
+    # What an answer was given from: the oldest message that was not left out, and the tokens of all of it and itself.
+    """
+    ALTER TABLE messages ADD COLUMN since INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE messages ADD COLUMN tokens INTEGER NOT NULL DEFAULT 0;
+    """,
 )
 """One that was released never changes; append another."""

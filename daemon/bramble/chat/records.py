@@ -14,7 +14,8 @@ Status = Literal["whole", "stopped", "cut", "interrupted", "writing"]
 class Message(msgspec.Struct, frozen=True, omit_defaults=True):
     """One message as it is stored; `versions` has the ids of all that stand in its place, where there are others.
 
-    `cached` says that the answer was not computed: "cache" or "pinned".
+    `cached` says that the answer was not computed: "cache" or "pinned". An answer was given from what was said `since`
+    that message, `tokens` in all with itself (0: not known).
     """
 
     id: int
@@ -23,6 +24,15 @@ class Message(msgspec.Struct, frozen=True, omit_defaults=True):
     status: Status
     versions: list[int] = []
     cached: str = ""
+    since: int = 0
+    tokens: int = 0
+
+
+class Given(msgspec.Struct, frozen=True):
+    """What an answer was given from, see `Message`."""
+
+    since: int
+    tokens: int
 
 
 class Stored(msgspec.Struct, frozen=True):

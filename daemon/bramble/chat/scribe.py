@@ -9,7 +9,7 @@ import time
 
 from bramble.chat import parts, shelf, tree
 from bramble.chat.parts import Part
-from bramble.chat.records import Speaker, Status, Stored, Unfinished
+from bramble.chat.records import Given, Speaker, Status, Stored, Unfinished
 from bramble.errors import BadRequest
 
 DIED, LEFT, GOES_ON, DIED_AGAIN = "died", "stopping", "goes on", "died again"
@@ -89,14 +89,19 @@ def write(
     status: Status,
     reason: str,
     last: Part | None,
+    given: Given | None = None,
 ) -> None:
     """As `Store.write`."""
     if status == "whole":
         parts.clear(database, message)
     elif last is not None:
         parts.add(database, message, last)
-    statement = "UPDATE messages SET text = ?, status = ?, reason = ? WHERE id = ?"
-    database.execute(statement, (text, status, reason, message))
+    statement = """
+        UPDATE messages SET text = ?, status = ?, reason = ?,
+        since = coalesce(?, since), tokens = coalesce(?, tokens) WHERE id = ?
+    """
+    known = (given.since, given.tokens) if given else (None, None)
+    database.execute(statement, (text, status, reason, *known, message))
 
 
 def close_all(database: sqlite3.Connection) -> None:

@@ -12,7 +12,7 @@ from typing import TypeVar
 from bramble.chat import scribe, shelf, tree
 from bramble.chat.file import DiskFull, File, Work
 from bramble.chat.parts import Part
-from bramble.chat.records import Hit, Message, Status, Stored, Summary, Unfinished
+from bramble.chat.records import Given, Hit, Message, Status, Stored, Summary, Unfinished
 from bramble.chat.salvage import Damage
 from bramble.errors import BrambleError
 
@@ -105,13 +105,19 @@ class Store:
         await self.change(lambda database: tree.select(database, owner, conversation, message))
 
     async def write(
-        self, message: int, text: str, status: Status, reason: str = "", last: Part | None = None
+        self,
+        message: int,
+        text: str,
+        status: Status,
+        reason: str = "",
+        last: Part | None = None,
+        given: Given | None = None,
     ) -> None:
-        """Close a reply; `last` is its last part, which is kept unless it is whole.
+        """Close a reply; `last` is its last part, which is kept unless it is whole. It was `given` from that.
 
         Raises DiskFull; it is then done as soon as there is room.
         """
-        values = (message, text, status, reason, last)
+        values = (message, text, status, reason, last, given)
 
         def writing(database: sqlite3.Connection) -> None:
             scribe.write(database, *values)

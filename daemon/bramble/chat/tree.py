@@ -15,15 +15,18 @@ BRANCH = """
     SELECT messages.id, role, text, status, (
         SELECT group_concat(other.id) FROM messages AS other
         WHERE other.conversation = ?1 AND other.parent IS messages.parent
-    ), iif(status = 'whole', reason, '') FROM messages JOIN branch USING (id) ORDER BY messages.id
+    ), iif(status = 'whole', reason, ''), coalesce(nullif(since, 0), (
+        SELECT max(other.since) FROM messages AS other
+        WHERE other.conversation = ?1 AND other.parent IS messages.parent
+    )), tokens FROM messages JOIN branch USING (id) ORDER BY messages.id
 """
 
 
 def branch(database: sqlite3.Connection, conversation: str) -> list[Message]:
-    """The branch that is shown, oldest first."""
+    """The branch that is shown, oldest first. An answer that is yet to come has `since` of the one in its place."""
     return [
-        Message(*row, versions=_versions(ids), cached=cached)
-        for *row, ids, cached in database.execute(BRANCH, (conversation,))
+        Message(*row, versions=_versions(ids), cached=cached, since=since, tokens=tokens)
+        for *row, ids, cached, since, tokens in database.execute(BRANCH, (conversation,))
     ]
 
 

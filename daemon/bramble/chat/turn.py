@@ -14,7 +14,7 @@ import msgspec
 from bramble.access.buckets import Buckets
 from bramble.chat.answer import Answer, Over
 from bramble.chat.devices import Change, Devices, Renewal
-from bramble.chat.history import Exchange, History, exchanges
+from bramble.chat.history import recalled
 from bramble.chat.recall import Recall
 from bramble.chat.records import Hit, Message, Stored, Summary
 from bramble.chat.roles import Roles, manner
@@ -231,14 +231,15 @@ class Chat:
         if not text.strip():
             self._engine.typing(person, ())
             return
-        past: list[Exchange] = []
+        past: list[Message] = []
         if conversation:
-            past = exchanges(await self._store.messages(owner, conversation))
+            past = await self._store.messages(owner, conversation)
             who = await self.roles.of(owner, conversation)
         else:
             who = await self.roles.find(owner, role) if role else None
-        turns = History(manner(self.settings, who), past, text).turns
-        self._engine.typing(person, turns, conversation or "")
+        history = recalled(manner(self.settings, who), past, text)
+        self._writer.foresee(history)
+        self._engine.typing(person, history.turns, conversation or "")
 
     async def restore(self) -> None:
         """Take the copy that lies beside the store's file; what is being answered ends. Raises NoCopy."""

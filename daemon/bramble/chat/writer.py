@@ -9,10 +9,10 @@ from bramble.chat import parts
 from bramble.chat.answer import Answer, Events, Over
 from bramble.chat.answers import Answers
 from bramble.chat.file import DiskFull
-from bramble.chat.history import History, exchanges
+from bramble.chat.history import History, recalled
 from bramble.chat.parts import Part
 from bramble.chat.recall import Recall
-from bramble.chat.records import Status, Stored
+from bramble.chat.records import Given, Status, Stored
 from bramble.chat.roles import Manner, Roles, manner
 from bramble.chat.store import Store
 from bramble.config import ChatSettings
@@ -55,14 +55,14 @@ class Writer:
 
     async def begin(self, owner: str, person: str, stored: Stored, *, fresh: bool) -> Answer:
         """Answer the last message of the branch that is shown; `fresh` computes it in any case. Raises Stopping."""
-        *past, question, _ = await self._store.messages(owner, stored.conversation)
+        *past, question, reply = await self._store.messages(owner, stored.conversation)
         role = await self._roles.of(owner, stored.conversation)
         who = manner(self.settings, role)
-        history = History(who, exchanges(past), question.text)
+        history = recalled(who, past, question.text, asked=question.id, reply=reply)
         answer = self.running[stored.conversation] = Answer(stored.reply, owner, stored.text)
         kept = _Kept(answer)
         behind = asyncio.create_task(self._write_behind(answer, kept))
-        settle = partial(self._settle, answer, stored.conversation, kept, behind)
+        settle = partial(self._settle, answer, stored.conversation, history, kept, behind)
         submit = partial(self._recall.submit, answer, person, pinned=role is None, fresh=fresh)
         events = self._fitting(answer, submit, history, who, stored, kept)
         self.answers.begin(answer, events, settle, keep=True)
@@ -80,7 +80,9 @@ class Writer:
         """The answer's events, from as much history as fits. Raises PromptTooLong where the message alone does not."""
         said = stored.said
         length = who.max_tokens + _length(said)
+        self.foresee(history)
         while True:
+            answer.trimmed = history.left_out
             request = Request(
                 history.turns,
                 length,
@@ -99,7 +101,12 @@ class Writer:
             except PromptTooLong as error:
                 if not history.shrink(error.prompt_tokens, error.context):
                     raise
-                answer.trimmed = history.left_out
+
+    def foresee(self, history: History) -> None:
+        """Leave out what the model's context will not hold."""
+        model = self._engine.state.model
+        if model is not None:
+            history.foresee(model.context)
 
     def _check_room(self, tokens: int, history: History) -> None:
         """A prompt that fills the context is too long as well: its answer would break off after a few words."""
@@ -124,6 +131,7 @@ class Writer:
         self,
         answer: Answer,
         conversation: str,
+        history: History,
         kept: "_Kept",
         behind: asyncio.Task[None],
         over: Over,
@@ -133,7 +141,8 @@ class Writer:
             del self.running[conversation]
             reason = over.error.code if over.error else answer.recalled or ""
             status, last = STATUS[over.reason], kept.next()
-            await self._store.write(answer.reply, answer.text, status, reason, last)
+            given = Given(history.since, answer.taken)
+            await self._store.write(answer.reply, answer.text, status, reason, last, given)
 
 
 class _Kept:

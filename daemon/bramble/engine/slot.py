@@ -37,7 +37,6 @@ class Job:
     began: float = field(default_factory=time.monotonic)
     first: float = 0.0
     reported: int = 0
-    conversation: str = ""
     record: Record = field(default_factory=Record)
     unsent: str = ""
     sent: float = 0.0
