@@ -275,7 +275,7 @@ def test_while_the_board_is_tight_nothing_is_kept(begin: Begin, folder: Path) ->
 
 
 def test_no_more_than_the_setting_allows(begin: Begin, folder: Path) -> None:
-    limit = 6_000_000
+    limit = 5_000_000
     rig = begin(limit=limit)
     for name in ("one", "two", "three"):
         say(rig, f"{name}: {STORY * 5}", name)
