@@ -34,6 +34,16 @@ async def store(file: Path) -> AsyncIterator[Store]:
     await store.close()
 
 
+class Forgotten:
+    """Who else keeps something of a conversation, and is told that it is deleted."""
+
+    def __init__(self) -> None:
+        self.told = set[str]()
+
+    async def __call__(self, conversation: str) -> None:
+        self.told.add(conversation)
+
+
 async def fill(store: Store, conversations: int, size: int = 400) -> list[str]:
     """Conversations of two messages with words of their own, oldest first."""
     made: list[str] = []
@@ -155,11 +165,13 @@ async def test_too_much_goes_by_age_and_the_file_shrinks(store: Store, file: Pat
     await store.say("me", old, "late", "I come back to this.")  # now the newest
     busy = made[1]
     assert await store.read(used) > 2 * MEGABYTE
-    await Upkeep(StoreSettings(max_mb=1), store, {busy}).look(old=False)
+    forgotten = Forgotten()
+    await Upkeep(StoreSettings(max_mb=1), store, {busy}, forgotten).look(old=False)
     assert 0.7 * MEGABYTE < await store.read(used) <= MEGABYTE  # no more than had to be
     assert file.stat().st_size <= 1.1 * MEGABYTE
     left = [each.conversation for each in await store.page("me", None, 300)]
     assert set(left) == {old, busy, *made[-len(left) + 2 :]}
+    assert forgotten.told == set(made) - set(left)
     data = file.read_bytes() + file.with_name(f"{file.name}-wal").read_bytes()
     assert b"question2 " not in data
     assert b"question79 " in data
@@ -173,7 +185,7 @@ async def test_what_rested_too_long_goes(store: Store, file: Path) -> None:
         database.execute("UPDATE conversations SET updated = ? WHERE id <> ?", (past, made[0]))
 
     await store.change(age)
-    upkeep = Upkeep(StoreSettings(keep_days=30), store, {made[1]})
+    upkeep = Upkeep(StoreSettings(keep_days=30), store, {made[1]}, Forgotten())
     await upkeep.look(old=False)  # a clock that jumped
     assert len(await store.page("me", None, 9)) == 4
     await upkeep.look(old=True)

@@ -89,7 +89,7 @@ def test_what_was_left_out_stays_out_for_many_turns() -> None:
             since = history.since
         size = tokens(history) + answer
         messages.append(Message(2 * turn + 1, "user", "q" * 30, "whole"))
-        reply = Message(2 * turn + 2, "assistant", "a" * answer, "whole", [], since, size)
+        reply = Message(2 * turn + 2, "assistant", "a" * answer, "whole", since=since, tokens=size)
         messages.append(reply)
     assert 3 < len(changes) < 10
     assert all(later - earlier >= 3 for earlier, later in pairwise(changes))

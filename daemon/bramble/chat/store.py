@@ -134,7 +134,7 @@ class Store:
 
     async def conversations(self) -> list[str]:
         """All there are, of whomever."""
-        return await self._run(lambda: shelf.names(self._database))
+        return await self._run(lambda: self._file.read(shelf.names))
 
     async def page(self, owner: str, after: str | None, limit: int) -> list[Summary]:
         """The owner's conversations, as `shelf.page`."""

@@ -82,7 +82,7 @@ class Chat:
         self.roles = Roles(store, self.devices, engine)
         self._writer = Writer(settings, store, engine, self._recall, self.roles)
         self.answers = self._writer.answers
-        self.upkeep = Upkeep(bounds, store, self._writer.running)
+        self.upkeep = Upkeep(bounds, store, self._writer.running, self._forget)
         self._tasks: list[asyncio.Task[None]] = []
 
     @property
@@ -216,7 +216,7 @@ class Chat:
         async with self._writer.changing:
             self._check_quiet(owner, conversation)
             await self._store.delete(owner, conversation)
-        await self._engine.forget(conversation=conversation)
+        await self._forget(conversation)
         self.devices.tell(owner, Change(conversation))
 
     async def typing(
@@ -249,7 +249,10 @@ class Chat:
         async with self._writer.changing:
             if self._writer.running:
                 raise Answering("Somebody asked something just now.", "Try again.")
+            before = set(await self._store.conversations())
             await self._store.restore()
+            for gone in before.difference(await self._store.conversations()):
+                await self._forget(gone)
         self.devices.tell_all(Renewal())
 
     async def drain(self, seconds: float) -> None:
@@ -281,6 +284,10 @@ class Chat:
             answer = await self._writer.begin(owner, person, stored, fresh=fresh)
         self.devices.tell(owner, Change(stored.conversation, messages=True, answer=answer.id))
         return Said(stored.conversation, stored.message, answer)
+
+    async def _forget(self, conversation: str) -> None:
+        """It is deleted: the engine keeps nothing of it either."""
+        await self._engine.forget(conversation=conversation)
 
     def _check_quiet(self, owner: str, conversation: str | None) -> None:
         if conversation in self._writer.running:

@@ -7,7 +7,7 @@ import asyncio
 import logging
 import sqlite3
 import time
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection
 from functools import partial
 from itertools import islice
 
@@ -28,15 +28,20 @@ FREED_PAGES = 2000
 MERGED_PAGES = 500
 """What one slice gives back or merges."""
 
+Forget = Callable[[str], Awaitable[None]]
+
 DAY = 86_400.0
 MEGABYTE = 1 << 20
 
 
 class Upkeep:
-    """Made of the bounds. `busy` are the conversations that are being answered."""
+    """Made of the bounds. `busy` are the conversations that are being answered; `forget` is told who is deleted."""
 
-    def __init__(self, settings: StoreSettings, store: Store, busy: Collection[str]) -> None:
+    def __init__(
+        self, settings: StoreSettings, store: Store, busy: Collection[str], forget: Forget
+    ) -> None:
         self._settings, self._store, self._busy = settings, store, busy
+        self._forget = forget
         self._clocks = time.time(), time.monotonic()
 
     async def run(self) -> None:
@@ -67,7 +72,14 @@ class Upkeep:
 
     async def _delete_old(self) -> int:
         before = time.time() - self._settings.keep_days * DAY
-        return await self._store.change(lambda database: _delete_old(database, before, self._busy))
+        return await self._delete(lambda database: _delete_old(database, before, self._busy))
+
+    async def _delete(self, work: Callable[[sqlite3.Connection], list[str]]) -> int:
+        """Whatever else is kept of what was deleted goes, too. Returns how many went."""
+        gone = await self._store.change(work)
+        for conversation in gone:
+            await self._forget(conversation)
+        return len(gone)
 
     async def _shrink(self) -> None:
         bound, gone = self._settings.max_mb * MEGABYTE, 0
@@ -75,7 +87,7 @@ class Upkeep:
             return
         while (size := await self._store.read(used)) > DOWN_TO * bound:
             part = max(CAREFUL * (1 - DOWN_TO * bound / size), LEAST)
-            some = await self._store.change(partial(_delete_some, self._busy, part))
+            some = await self._delete(partial(_delete_some, self._busy, part))
             if not some:
                 break
             gone += some
@@ -119,12 +131,12 @@ def _merge(database: sqlite3.Connection) -> bool:
     return database.total_changes - before >= 2  # as FTS5's manual says
 
 
-def _delete_old(database: sqlite3.Connection, before: float, busy: Collection[str]) -> int:
+def _delete_old(database: sqlite3.Connection, before: float, busy: Collection[str]) -> list[str]:
     rows = database.execute("SELECT id FROM conversations WHERE updated < ?", (before,))
     return _delete(database, [id for (id,) in rows if id not in busy])
 
 
-def _delete_some(busy: Collection[str], part: float, database: sqlite3.Connection) -> int:
+def _delete_some(busy: Collection[str], part: float, database: sqlite3.Connection) -> list[str]:
     """The next few by their last message: numbers only grow, a clock may jump."""
     (count,) = database.execute("SELECT count(*) FROM conversations").fetchone()
     statement = "SELECT conversation FROM messages GROUP BY conversation ORDER BY max(id)"
@@ -132,6 +144,6 @@ def _delete_some(busy: Collection[str], part: float, database: sqlite3.Connectio
     return _delete(database, list(islice(resting, 1 + int(count * part))))
 
 
-def _delete(database: sqlite3.Connection, ids: list[str]) -> int:
+def _delete(database: sqlite3.Connection, ids: list[str]) -> list[str]:
     database.executemany("DELETE FROM conversations WHERE id = ?", [(id,) for id in ids])
-    return len(ids)
+    return ids
