@@ -21,6 +21,8 @@ from tests.bench.options import CONTEXT, SLOTS, Options
 
 READY_SECONDS = 120.0
 END_SECONDS = 30.0
+BRAMBLE = ("-m", "bramble")
+"""What Python runs."""
 
 _numbers = itertools.count()
 
@@ -52,6 +54,7 @@ async def bramble(
     context: int = CONTEXT,
     state: Path | None = None,
     model: Path | None = None,
+    program: tuple[str, ...] = BRAMBLE,
 ) -> AsyncGenerator[Server, None]:
     """`bramble serve` of this Python, with `NAME=VALUE` settings. Without `state` it starts with an empty one."""
     port = _free_port()
@@ -65,7 +68,7 @@ async def bramble(
         f"state_dir={state or _new_folder(options)}",
         *settings,
     )
-    command = [sys.executable, "-m", "bramble", "serve", "--config", os.devnull]
+    command = [sys.executable, *program, "serve", "--config", os.devnull]
     command += [f"--set={setting}" for setting in given]
     async with _served(options, command, port, "/readyz") as server:
         yield server

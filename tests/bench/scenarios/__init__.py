@@ -7,6 +7,7 @@ from tests.bench.scenarios.ceiling import Ceiling
 from tests.bench.scenarios.echo import Echo
 from tests.bench.scenarios.fairness import Fairness
 from tests.bench.scenarios.forty import Forty
+from tests.bench.scenarios.guards import Guards, Rest
 from tests.bench.scenarios.restart import Restart
 from tests.bench.scenarios.schema import Schema
 from tests.bench.scenarios.switches import Drafting, Prefix
@@ -30,6 +31,8 @@ SCENARIOS: dict[str, type[Scenario]] = {
         Schema,
         Ceiling,
         Drafting,
+        Guards,
+        Rest,
         Tuned,
     )
 }
