@@ -9,6 +9,7 @@
     typed             the turns that were typed last, as JSON
     sampling          how it shall draw, as JSON
     repeat N TEXT     the text, N characters a piece
+    write N SECONDS TEXT    so, with that much time between them
 
 With `--refuse-above K` more than K turns are more than its context holds. With `--slow-load` it never gets ready,
 with `--thinks` its template knows of thinking.
@@ -109,9 +110,11 @@ class FakeEngine:
     async def _pieces(self, request: wire.Generate) -> AsyncIterator[str]:
         text = request.extras.prompt or request.turns[-1].content
         what, *rest = text.split()
-        if what == "repeat":
-            size, text = int(rest[0]), text.split(" ", 2)[2]
+        if what in ("repeat", "write"):
+            size, seconds = int(rest[0]), float(rest[1]) if what == "write" else 0.0
+            text = text.split(" ", 3 if what == "write" else 2)[-1]
             for start in range(0, len(text), size):
+                await asyncio.sleep(seconds)
                 yield text[start : start + size]
             return
         told = {"turns": request.turns, "typed": self._typed, "sampling": request.sampling}

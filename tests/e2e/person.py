@@ -4,7 +4,7 @@ from typing import Any
 
 from playwright.async_api import Locator, Page, expect
 
-DEADLINE = 30_000
+DEADLINE = 15_000
 """Milliseconds that anything on the page may take."""
 
 expect.set_options(timeout=DEADLINE)
@@ -22,6 +22,9 @@ class Person:
         self.bubbles = page.locator(".bubble")
         self.answers = page.locator(".bramble")
         self.texts = page.locator(".bramble .text")
+        self.note = page.locator("#note")
+        self.drawer = page.get_by_role("dialog", name="Conversations")
+        self.rows = page.locator("#rows .row:not([hidden]) > a")
 
     def button(self, name: str) -> Locator:
         """The last button of this name."""
@@ -45,17 +48,40 @@ class Person:
         await self.answered()
         return await self.texts.last.inner_text()
 
+    async def new_chat(self) -> None:
+        """Leave what is shown for a new conversation."""
+        await self.button("New chat").click()
+        await expect(self.bubbles).to_have_count(0)
+
     async def answered(self) -> None:
         """Wait until nothing is being written any more."""
         await expect(self.stop).to_be_hidden(timeout=3 * DEADLINE)
 
+    async def unfold(self) -> None:
+        """Open the drawer."""
+        if not await self.drawer.is_visible():
+            await self.page.get_by_role("button", name="Conversations").click()
+        await expect(self.drawer).to_be_visible()
+
+    async def devtools(self) -> Any:
+        """The browser's own tools for this page; Playwright's types for them say nothing."""
+        return await self.page.context.new_cdp_session(self.page)
+
+    async def run(self, script: str, *arguments: object) -> Any:
+        """Call an async function of the folder of the page's modules and `arguments`."""
+        return await self.page.evaluate(
+            f"(all) => ({script})(...all)", [await self.base(), *arguments]
+        )
+
     async def message(self, at: int = -1) -> dict[str, Any]:
         """A message as the page holds it."""
-        script = "async ({ base, at }) => (await import(base + 'state.js')).state.messages.at(at)"
+        script = (
+            "async ({ base, at }) => (await import(base + 'base/state.js')).state.messages.at(at)"
+        )
         return await self.page.evaluate(script, {"base": await self.base(), "at": at})
 
     async def base(self) -> str:
         """The folder that the page's modules come from."""
-        source = await self.page.locator("script").get_attribute("src")
+        source = await self.page.locator("script[type=module]").get_attribute("src")
         assert source is not None
         return source.removesuffix("app.js")

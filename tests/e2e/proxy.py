@@ -30,11 +30,17 @@ class Cable:
         if self._pulled:
             writer.transport.abort()
             return
-        with suppress(OSError):
+        try:
             there = await asyncio.open_connection("127.0.0.1", self._port)
-            self._writers |= {writer, there[1]}
+        except OSError:  # nobody is at the other end
+            writer.transport.abort()
+            return
+        both = {writer, there[1]}
+        self._writers |= both
+        with suppress(OSError):
             await asyncio.gather(_pump(reader, there[1]), _pump(there[0], writer))
-            self._writers -= {writer, there[1]}
+            await asyncio.gather(*(each.wait_closed() for each in both))
+        self._writers -= both
 
 
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

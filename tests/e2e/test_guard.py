@@ -20,20 +20,20 @@ async def test_a_hot_board_says_so_in_one_sentence(
     root = copy("pi5", tmp_path)
     async with start(root=root) as daemon:
         await daemon.until(Phase.READY)
-        english = await (await visit(daemon.url)).ready()
-        chinese = await visit(daemon.url, locale="zh-CN")
+        english = await (await visit(daemon.url, loses_link=True)).ready()
+        chinese = await visit(daemon.url, loses_link=True, locale="zh-CN")
         guard = english.page.locator("#guard")
         await expect(guard).to_be_hidden()
         put(root, TEMPERATURE, "86000\n")
         await expect(guard).to_contain_text("The Pi is at 86 °C, answering with ", timeout=SECONDS)
         await expect(chinese.page.locator("#guard")).to_contain_text("树莓派温度为 86 °C")
-        await expect(english.state).to_have_text("ready")
+        await expect(english.state).to_have_text("hot: slower")
 
 
 async def test_a_model_at_rest_is_woken_by_a_question(start: Start, visit: Visit) -> None:
     async with start(["engine.idle_unload=0.5"]) as daemon:
         await daemon.until(Phase.RESTING)
-        person = await visit(daemon.url)
+        person = await visit(daemon.url, loses_link=True)
         await expect(person.state).to_have_text("asleep: your question wakes it")
         await person.say("say 3")
         await expect(person.texts.last).to_contain_text("2字")

@@ -1,8 +1,6 @@
 """The input: what sends, what does not, and what is said when it cannot."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Any, cast
 
 from playwright.async_api import expect
 
@@ -31,8 +29,7 @@ async def test_the_enter_that_ends_a_composition_does_not_send(
 ) -> None:
     person = await (await visit(daemon.url)).ready()
     await person.input.fill("turns ")
-    browser = await person.page.context.new_cdp_session(person.page)
-    tell: Callable[..., Awaitable[Any]] = cast(Any, browser).send
+    tell = (await person.devtools()).send
     composition = {"text": "ni hao", "selectionStart": 6, "selectionEnd": 6}
     enter = {"type": "rawKeyDown", "key": "Enter", "code": "Enter", "windowsVirtualKeyCode": 13}
     await tell("Input.imeSetComposition", composition)
@@ -75,10 +72,10 @@ async def test_a_second_message_waits_for_the_first_answer(daemon: Running, visi
     await person.say("slow 1000 0.02")
     await expect(person.texts.last).not_to_be_empty()
     await person.say("say 2")
-    await expect(person.page.get_by_role("alert")).to_contain_text("One answer at a time")
+    await expect(person.note).to_contain_text("One answer at a time")
     await expect(person.input).to_have_value("say 2")
     await person.stop.click()
-    await expect(person.page.get_by_role("alert")).to_be_hidden()
+    await expect(person.note).to_be_hidden()
     await person.input.press("Enter")
     await expect(person.texts.last).to_have_text("0字 1字")
 
@@ -88,11 +85,11 @@ async def test_a_message_too_long_for_a_frame_is_kept_and_said(
 ) -> None:
     person = await (await visit(daemon.url)).ready()
     await person.say("字" * 90_000)
-    await expect(person.page.get_by_role("alert")).to_contain_text("too long")
+    await expect(person.note).to_contain_text("too long")
     await expect(person.bubbles).to_have_count(0)
     assert len(await person.input.input_value()) == 90_000
     await person.input.fill("shorter")
-    await expect(person.page.get_by_role("alert")).to_be_hidden()
+    await expect(person.note).to_be_hidden()
 
 
 async def test_copying_works_where_there_is_no_clipboard_api(start: Start, visit: Visit) -> None:
@@ -111,7 +108,7 @@ async def test_what_is_copied_keeps_its_lines_and_spaces(daemon: Running, visit:
     person = await (await visit(daemon.url)).ready()
     script = """async ({ base, text }) => {
         Object.defineProperty(navigator, "clipboard", { value: undefined });
-        return (await import(base + "copy.js")).copy(text);
+        return (await import(base + "base/copy.js")).copy(text);
     }"""
     text = "if a:\n\n    b = '  '\n\t# 中文\n"
     assert await person.page.evaluate(script, {"base": await person.base(), "text": text})
@@ -135,3 +132,25 @@ async def test_what_is_typed_is_told_until_it_is_sent(daemon: Running, visit: Vi
     await person.answered()
     last = [frame for frame in sent if '"typing"' in frame or '"say"' in frame][-1]
     assert '"type":"say"' in last
+
+
+async def test_drafts_survive_a_reload_each_in_its_conversation(
+    daemon: Running, visit: Visit
+) -> None:
+    person = await (await visit(daemon.url)).ready()
+    await person.ask("say 1")
+    await person.input.fill("for the first\nchat")
+    await person.new_chat()
+    await expect(person.input).to_have_value("")
+    await person.input.fill("for a new one")
+    await person.page.reload()
+    await expect(person.input).to_have_value("for a new one")
+    await person.unfold()
+    await person.rows.first.click()
+    await expect(person.input).to_have_value("for the first\nchat")
+    height = await person.input.evaluate("(input) => input.offsetHeight - input.scrollHeight")
+    assert abs(height) <= 2
+    await person.input.press("Enter")
+    await person.page.reload()
+    await expect(person.bubbles.last).to_have_text("for the first\nchat")
+    await expect(person.input).to_have_value("")

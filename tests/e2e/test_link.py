@@ -1,10 +1,12 @@
 """The link between page and daemon: lost, found again, and nothing lost or doubled by it."""
 
+import asyncio
+
 from aiohttp import ClientSession
 from playwright.async_api import expect
 
 from tests.conftest import Start
-from tests.daemons import Running
+from tests.daemons import DEADLINE, Running
 from tests.e2e.conftest import Visit
 from tests.e2e.person import Person
 from tests.e2e.proxy import cable
@@ -60,6 +62,64 @@ async def test_what_is_said_without_a_link_is_sent_once_when_it_is_back(
         assert await stored(daemon, person) == ["say 3", pieces(3)]
 
 
+async def test_what_was_said_without_a_link_outlives_a_reload_and_is_said_once(
+    daemon: Running, visit: Visit
+) -> None:
+    async with cable() as link:
+        link.plug(daemon.url)
+        person = await (await visit(link.url, loses_link=True)).ready()
+        await person.ask("say 1")
+        silence = "() => { WebSocket.prototype.send = () => {} }"
+        await person.page.evaluate(silence)
+        await person.say("say 3")
+        await expect(person.answers.last).to_contain_text("Sending")
+        await person.page.reload()
+        await expect(person.texts.last).to_have_text(pieces(3).strip())
+        await person.page.reload()
+        await person.ready()
+        await expect(person.bubbles).to_have_text(["say 1", "say 3"])
+        assert await stored(daemon, person) == ["say 1", pieces(1), "say 3", pieces(3)]
+
+
+async def test_a_page_that_slept_has_all_of_its_answer(daemon: Running, visit: Visit) -> None:
+    person = await (await visit(daemon.url, loses_link=True)).ready()
+    browser = await person.devtools()
+    await person.say("slow 100 0.01")
+    await expect(person.texts.last).to_contain_text("5字")
+    await browser.send("Page.setWebLifecycleState", {"state": "frozen"})
+    async with ClientSession() as http:
+        async with asyncio.timeout(DEADLINE):
+            while daemon.daemon.scheduler.running:
+                await asyncio.sleep(0.02)
+        async with http.get(f"{daemon.url}/healthz") as response:
+            assert response.status == 200
+    await browser.send("Page.setWebLifecycleState", {"state": "active"})
+    await person.answered()
+    assert (await person.message())["text"] == pieces(100)
+
+
+async def test_offline_is_said_and_online_again_is_noticed_at_once(
+    daemon: Running, visit: Visit
+) -> None:
+    async with cable() as link:
+        link.plug(daemon.url)
+        person = await (await visit(link.url, loses_link=True)).ready()
+        await person.ask("say 1")
+        link.pull()
+        await expect(person.state).to_have_text("offline: reconnecting…")
+        await person.button("Answer again").click()
+        await expect(person.note).to_have_text(
+            "There is no connection now. Try again when it is back."
+        )
+        await person.unfold()
+        await person.page.get_by_role("searchbox").fill("say")
+        await expect(person.drawer).to_contain_text("goes on when the connection is back")
+        link.plug(daemon.url)
+        await person.page.evaluate("dispatchEvent(new Event('online'))")
+        await person.ready()
+        await expect(person.drawer.locator(".hit").first).to_be_visible()
+
+
 async def test_a_daemon_that_starts_again_is_found_with_all_it_stored(
     start: Start, visit: Visit
 ) -> None:
@@ -71,7 +131,7 @@ async def test_a_daemon_that_starts_again_is_found_with_all_it_stored(
             await person.say("slow 1000 0.02")
             await expect(person.texts.last).to_contain_text("9字")
             link.pull()
-        async with start() as second:
+        async with start(["chat.continue_after_restart=false"]) as second:
             link.plug(second.url)
             await person.ready()
             await expect(person.answers.last).to_contain_text("interrupted")
@@ -133,4 +193,4 @@ async def test_a_message_too_long_for_the_model_comes_back_to_be_shortened(
         await person.say("say 3")
         await expect(person.answers.last).to_contain_text("Your message is too long")
         await person.button("Edit the message").click()
-        await expect(person.input).to_have_value("say 3")
+        await expect(person.page.get_by_role("textbox")).to_have_value("say 3")

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from playwright.async_api import expect
 
 from tests.daemons import Running
 from tests.e2e.conftest import Visit
@@ -23,10 +24,12 @@ HOSTILE = (
     '```"><img src=x onerror=alert(1)>\ncode\n```',
     "`<img src=x onerror=alert(1)>` | <details open ontoggle=alert(1)>\n--|--\n1|<img src=x onerror=alert(1)>",
     "<code><img src=x onerror=alert(1)> & <b>never closed",
+    "\\(<img src=x onerror=alert(1)> \\text{<script>alert(1)</script>}\\) "
+    "$$\\begin{matrix}<svg onload=alert(1)>\\end{x}$$",
     "a <kbd onclick=alert(1)>key</kbd> <sub style='position:fixed'>x</sub><br onload=alert(1)>",
 )
 INSPECT = """async ({ base, text }) => {
-    const { render } = await import(base + "markdown.js");
+    const { render } = await import(base + "chat/markdown.js");
     const place = document.body.appendChild(document.createElement("div"));
     for (let end = 1; end <= text.length; end += 3) render(place, text.slice(0, end));
     render(place, text);
@@ -46,8 +49,13 @@ ELEMENTS = set(
     "a blockquote br button code del div em h1 h2 h3 h4 h5 h6 hr kbd li ol p pre span strong sub "
     "sup svg table tbody td th thead tr ul use".split()
 )
+MATHS = set(
+    "math mfrac mi mn mo mover mroot mrow mspace msqrt msub msubsup msup mtable mtd mtext mtr "
+    "munder munderover".split()
+)
 ATTRIBUTES = set(
-    "align aria-hidden aria-label class data-action dir href rel role start tabindex target title type".split()
+    "accent align aria-hidden aria-label class data-action data-lang data-large dir display href linethickness rel "
+    "role start stretchy tabindex target title translate type".split()
 )
 
 
@@ -61,7 +69,7 @@ async def test_hostile_text_is_only_text(daemon: Running, visit: Visit) -> None:
     person.page.on("dialog", lambda _: pytest.fail("a script ran"))
     for text in HOSTILE:
         found = await show(person, text)
-        assert set(found["tags"]) <= ELEMENTS, text
+        assert set(found["tags"]) <= ELEMENTS | MATHS, text
         assert set(found["attributes"]) <= ATTRIBUTES, text
         assert found["html"] == found["fresh"], text
         for address, target, rel in found["links"]:
@@ -85,20 +93,79 @@ async def test_images_become_their_words(daemon: Running, visit: Visit) -> None:
 async def test_unchanged_blocks_keep_their_elements(daemon: Running, visit: Visit) -> None:
     person = await (await visit(daemon.url)).ready()
     script = """async (base) => {
-        const { render } = await import(base + "markdown.js");
+        const { render } = await import(base + "chat/markdown.js");
         const place = document.createElement("div");
         render(place, "One.\\n\\n```py\\na = 1");
         const [first, code] = place.children;
         const letters = code.querySelector("code").firstChild;
         render(place, "One.\\n\\n```py\\na = 1\\nb = 2\\n```\\n\\nThree.");
         const [same, grown, third] = place.children;
-        return [same === first, grown === code, grown.querySelector("code").firstChild === letters, letters.data,
+        return [same === first, grown === code, grown.querySelector("code").firstChild === letters,
+                code.querySelector("code").textContent,
                 third.textContent];
     }"""
     result = await person.page.evaluate(script, await person.base())
-    assert result == [True, True, True, "a = 1\nb = 2\n", "Three."]
+    assert result == [True, True, True, "a = 1\nb = 2", "Three."]
 
 
 async def test_half_a_list_is_never_a_heading(daemon: Running, visit: Visit) -> None:
     person = await (await visit(daemon.url)).ready()
     assert (await show(person, "Rice:\n-"))["tags"][0] == "p"
+
+
+async def test_a_text_that_grows_ends_as_it_would_have_begun(daemon: Running, visit: Visit) -> None:
+    person = await (await visit(daemon.url)).ready()
+    text = (
+        "One.\n\n- a\n- b\n\n  still b\n\n1. x\n\n   ```js\n   let y = `1`;\n   ```\n\n2. z\n\n> q\n> r\n\n\n"
+        "| a | b |\n|---|---|\n| 1 | 2 |\n\n```sql\nselect 1 -- one\n\nfrom t\n```\nText\n***\n    code\n\n"
+        "$$\na\n\n+ b\n$$\n\nSee [1].\n\n[1]: https://example.org/\n\n~~~\nopen"
+    )
+    for size in (1, 3, 17):
+        script = """async (base, text, size) => {
+            const { render } = await import(base + "chat/markdown.js");
+            const [grown, fresh] = [document.createElement("div"), document.createElement("div")];
+            for (let end = size; end < text.length; end += size) render(grown, text.slice(0, end));
+            render(grown, text);
+            render(fresh, text);
+            return [grown.innerHTML, fresh.innerHTML];
+        }"""
+        grown, fresh = await person.run(script, text, size)
+        assert grown == fresh
+
+
+async def test_code_is_coloured_and_copied_as_it_was_written(daemon: Running, visit: Visit) -> None:
+    person = await (await visit(daemon.url)).ready()
+    code = "def f(x):  # one\n    return 'a' + \"b\" * 2\n"
+    await person.page.evaluate(
+        "navigator.clipboard.writeText = async (text) => { document.body.title = text }"
+    )
+    await person.ask(f"repeat 3 ```python\n{code}```")
+    block = person.texts.last.locator("code")
+    assert await block.text_content() == code.rstrip("\n")
+    for kind, words in (
+        ("keyword", ["def", "return"]),
+        ("string", ["'a'", '"b"']),
+        ("comment", ["# one"]),
+        ("number", ["2"]),
+    ):
+        await expect(block.locator(f".{kind}")).to_have_text(words)
+    await person.texts.last.get_by_role("button", name="Copy").click()
+    await expect(person.page.locator("body")).to_have_attribute("title", code.rstrip("\n"))
+
+
+async def test_formulas_are_drawn_and_prices_are_not(daemon: Running, visit: Visit) -> None:
+    person = await (await visit(daemon.url)).ready()
+    found = await show(
+        person, r"So \(x_1^2 \le \frac{a*b}{2}\), $e^{i\pi} = -1$ and it costs $5 or $6."
+    )
+    assert found["tags"].count("math") == 2
+    assert {"msubsup", "mfrac", "msup"} <= set(found["tags"])
+    assert "em" not in found["tags"]
+    assert "it costs $5 or $6." in found["text"]
+    found = await show(
+        person,
+        r"\[\sum_{n=1}^{\infty} \frac{1}{n^2} = \begin{cases} 1 & a \\ 2 & b \end{cases} \left( \sqrt[3]{x} \right)"
+        r" \unknown\]",
+    )
+    assert {"munderover", "mtable", "mroot"} <= set(found["tags"])
+    assert "\\unknown" in found["text"]

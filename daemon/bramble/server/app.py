@@ -57,6 +57,13 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Server": "Bramble",
 }
+OF_FILES = {
+    "Content-Security-Policy": "default-src 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Server": "Bramble",
+}
+"""The page's files are many and small, and no documents: the page's own policy counts for them."""
 
 
 def application(
@@ -108,6 +115,9 @@ def application(
 
 
 async def _add_headers(request: web.Request, response: web.StreamResponse) -> None:
+    if request.path.startswith("/static/"):
+        response.headers.update(OF_FILES)
+        return
     response.headers.update(HEADERS)
     if request.scheme == "https":  # browsers complain of it where the link is not encrypted
         response.headers["Cross-Origin-Opener-Policy"] = "same-origin"

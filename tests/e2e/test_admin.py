@@ -1,0 +1,128 @@
+"""The appliance's own sheet: how it fares, its models, settings, people and log, for the admin alone."""
+
+from ipaddress import ip_address
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Locator, expect
+
+from bramble.engine.client import Phase
+from tests.conftest import Start
+from tests.daemons import Running
+from tests.e2e.conftest import DESKTOP, Visit
+from tests.e2e.person import Person
+from tests.e2e.test_door import PASSWORD, REFUSED, claim, sign_in
+from tests.e2e.test_people import grave
+
+LOCAL = ip_address("127.0.0.1")
+
+
+class Admin:
+    """Somebody who is signed in as admin and has the sheet open."""
+
+    def __init__(self, person: Person) -> None:
+        self.person = person
+        self.sheet = person.page.get_by_role("dialog", name="The appliance")
+
+    async def open(self, part: str) -> Locator:
+        """Go to a part of it."""
+        await self.sheet.get_by_role("tab", name=part).click()
+        panel = self.sheet.get_by_role("tabpanel", name=part)
+        await expect(panel).to_be_visible()
+        return panel
+
+
+async def enter(daemon: Running, visit: Visit, **options: object) -> Admin:
+    """Sign in and open the sheet."""
+    await daemon.until(Phase.READY)
+    person = await (
+        await visit(daemon.url, forgives=REFUSED, loses_link=True, **DESKTOP | options)
+    ).ready()
+    await person.button("Settings").click()
+    await person.button("Sign in").click()
+    await sign_in(person, "admin", PASSWORD)
+    await person.ready()
+    await person.button("Settings").click()
+    await person.button("Look after the appliance").click()
+    return Admin(person)
+
+
+@pytest.fixture(autouse=True)
+def claimed(tmp_path: Path) -> None:
+    """The appliance has a password."""
+    claim(tmp_path)
+
+
+async def test_it_tells_how_it_fares_while_it_works(start: Start, visit: Visit) -> None:
+    async with start() as daemon:
+        admin = await enter(daemon, visit)
+        panel = await admin.open("State")
+        await expect(panel).to_contain_text("ready")
+        await expect(panel).to_contain_text("left")
+        await expect(panel.get_by_text("tokens/s")).to_be_visible()
+        line = panel.locator("polyline").first
+        before = await line.get_attribute("points")
+        await expect(line).not_to_have_attribute("points", before or "")
+        await panel.get_by_role("button", name="Start the engine anew").click()
+        await expect(panel).to_contain_text("ready")
+
+
+async def test_what_counts_at_once_is_changed_here(start: Start, visit: Visit) -> None:
+    async with start() as daemon:
+        admin = await enter(daemon, visit)
+        panel = await admin.open("Settings")
+        prompt = panel.get_by_label("What every answer is told first")
+        await prompt.fill("You are terse.")
+        await panel.get_by_label("Longest answer").fill("-5")
+        await panel.get_by_role("button", name="Save").click()
+        await expect(admin.sheet.get_by_role("alert")).to_contain_text("max_tokens")
+        await panel.get_by_label("Longest answer").fill("50")
+        await panel.get_by_role("button", name="Save").click()
+        await expect(panel).to_contain_text("Saved. It counts from now on.")
+        await admin.person.page.keyboard.press("Escape")
+        await admin.person.ask("turns")
+        assert "You are terse." in (await admin.person.message())["text"]
+
+
+async def test_people_and_keys_are_added_and_taken_away(start: Start, visit: Visit) -> None:
+    async with start() as daemon:
+        admin = await enter(daemon, visit)
+        panel = await admin.open("People")
+        await panel.get_by_label("Name").fill("ada")
+        await panel.get_by_label("Password").fill("her " + PASSWORD)
+        await panel.get_by_role("button", name="Add the account").click()
+        ada = panel.get_by_role("listitem").filter(has_text="ada")
+        await expect(ada).to_be_visible()
+        await panel.get_by_label("What it is for").fill("Home Assistant")
+        await panel.get_by_role("button", name="Make a key").click()
+        key = panel.get_by_role("listitem").filter(has_text="Home Assistant")
+        await expect(key).to_contain_text("not used yet")
+        secret = await panel.locator("code").inner_text()
+        assert await daemon.daemon.keeper.identify(f"Bearer {secret}", "", LOCAL, must=True)
+        for row in (ada, key):
+            await row.get_by_role("button", name="Delete").click()
+            await row.get_by_role("button", name="Really?").click()
+            await expect(row).to_have_count(0)
+
+
+async def test_models_and_log_are_told(start: Start, visit: Visit) -> None:
+    async with start() as daemon:
+        admin = await enter(daemon, visit)
+        panel = await admin.open("Models")
+        starter = panel.get_by_role("listitem").filter(has_text="SmolLM2 135M")
+        await expect(starter).to_contain_text("answers now")
+        await expect(starter.get_by_role("button", name="Delete")).to_be_hidden()
+        panel = await admin.open("Log")
+        await expect(panel.get_by_role("group", name="Log")).to_contain_text("sign_in")
+        await admin.person.page.keyboard.press("ArrowLeft")
+        await expect(admin.sheet.get_by_role("tab", name="People")).to_be_focused()
+
+
+@pytest.mark.parametrize("light", ["light", "dark"])
+async def test_axe_finds_nothing_serious_here(start: Start, visit: Visit, light: str) -> None:
+    async with start() as daemon:
+        options = {"color_scheme": light, "reduced_motion": "reduce", "bypass_csp": True}
+        admin = await enter(daemon, visit, **options)
+        for part in ("State", "Models", "Settings", "People", "Log"):
+            await admin.open(part)
+            assert await grave(admin.person) == [], part
