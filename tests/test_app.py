@@ -134,7 +134,7 @@ def test_a_port_in_use_is_told_in_one_line(starter: Path, tmp_path: Path) -> Non
 
 
 def test_a_store_that_cannot_be_opened_is_told(starter: Path, tmp_path: Path) -> None:
-    (tmp_path / "bramble.sqlite").write_text("not a database " * 999)
+    (tmp_path / "bramble.sqlite").mkdir()
     refused = refuse("server.port=0", f"engine.model={starter}", f"state_dir={tmp_path}")
     assert refused.returncode == 1
     assert "bramble.sqlite" in refused.stderr

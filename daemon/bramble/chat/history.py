@@ -15,6 +15,9 @@ ROOM = 4
 """The past is shortened until this part of the context (1/4) is free for the answer."""
 KEPT = 0.75
 """Where something has to go, so much goes that the rest fills only this part: the next turns need not shorten again."""
+TAKEN_BACK = 0.4
+"""What was left out comes back where all of it fills less than this part: a character of one text takes several times
+the tokens of another's."""
 
 
 class Exchange(NamedTuple):
@@ -101,9 +104,9 @@ class History:
             del self._past[0]
 
     def _take_back(self, context: int) -> None:
-        """All of it fits well: the context has become larger since."""
+        """All of it fits easily: the context has become larger since."""
         kept, self._past = self._past, self._whole[:]
-        if self._tokens(self.turns) > KEPT * self._most(context):
+        if self._tokens(self.turns) > TAKEN_BACK * self._most(context):
             self._past = kept
 
     def _tokens(self, turns: Iterable[Turn]) -> float:
