@@ -236,6 +236,31 @@ async def test_a_screen_reader_hears_sentences(daemon: Running, visit: Visit) ->
     assert 2 <= len(heard) <= 8
 
 
+async def test_no_sentence_is_lost_or_said_twice_wherever_the_pieces_end(
+    daemon: Running, visit: Visit
+) -> None:
+    person = await (await visit(daemon.url)).ready()
+    text = (
+        "One. Two!\n\n```py\nx = 1. y\n\nz = 2.\n```\n今天很好。\n\n"
+        "```\n\n```\nThree? ```a. b``` Four.\n\n```\nopen. end"
+    )
+    script = """async (base, text, size) => {
+        const { sentencesFrom } = await import(base + "chat/live.js");
+        const heard = [];
+        let start = 0;
+        for (let end = size; end < text.length + size; end += size) {
+            const found = sentencesFrom(text.slice(0, end), start, end >= text.length);
+            if (found.words) heard.push(found.words);
+            start = Math.max(start, found.end);
+        }
+        return heard.join("");
+    }"""
+    once = "One.Two!(code)今天很好。(code)Three?a.bFour.(code)"
+    for size in range(1, len(text) + 1):
+        heard = await person.run(script, text, size)
+        assert heard.replace(" ", "") == once, size
+
+
 async def test_each_message_says_its_language_and_direction(daemon: Running, visit: Visit) -> None:
     person = await (await visit(daemon.url)).ready()
     family = "👩‍👩‍👧‍👦"

@@ -6,6 +6,7 @@ import { headline, problem } from "./words.js";
 
 const QUIET = new Set(["answering", "busy", "next", "queued"]); // heard from the conversation itself
 const SENTENCE = /[.!?…:]["'”’)*_]*(?=\s)|[。！？][”’」』）]*|\n/g;
+const CODE = "\uE000"; // stands for a character of code: private to us
 const KEPT = 12; // sentences that stay in the log
 
 const [live, spoken] = ["#live", "#spoken"].map(find);
@@ -47,29 +48,35 @@ function tellAnswer(messages) {
 
 /** The sentences that are whole since the last time; at the end, the rest. */
 function readOut(text, over) {
-  const ready = over ? text : text.slice(0, openFence(text));
-  const end = over ? ready.length : lastEnd(ready);
+  const { end, words } = sentencesFrom(text, read, over);
   if (end <= read) return;
-  const words = plain(ready.slice(read, end));
   if (words) log((read ? "" : `${t("label.answer")} `) + words, languageOf(words));
   read = end;
 }
 
-function lastEnd(text) {
-  let end = 0;
-  for (const found of text.slice(read).matchAll(SENTENCE)) end = read + found.index + found[0].length;
-  return end;
+/** What can be read out of `text` from character `start` on, and how far that goes: { end, words }. */
+export function sentencesFrom(text, start, over) {
+  const readable = withoutCode(text, over);
+  const end = over ? readable.length : lastEnd(readable, start);
+  return { end, words: end > start ? plain(readable.slice(start, end)) : "" };
 }
 
-/** Where code begins that has not ended yet. */
-function openFence(text) {
-  const fences = [...text.matchAll(/^```/gm)];
-  return fences.length % 2 ? fences.at(-1).index : text.length;
+/** Code becomes as many marks, so that nothing in it ends a sentence; a block that has not ended is cut off. */
+function withoutCode(text, over) {
+  const marks = (block) => CODE.repeat(block.length - 1) + "\n";
+  const closed = text.replace(/^```[^\n]*\n(?:[\s\S]*?\n)?```[^\n]*\n/gm, marks);
+  return closed.replace(/^```[\s\S]*/m, over ? marks : "");
+}
+
+function lastEnd(text, start) {
+  let end = start;
+  for (const found of text.slice(start).matchAll(SENTENCE)) end = start + found.index + found[0].length;
+  return end;
 }
 
 /** Without Markdown's signs; code is only mentioned. */
 function plain(text) {
-  const spoken = text.replace(/^```[\s\S]*?(?:^```[^\n]*|$(?![\s\S]))/gm, t("live.code"));
+  const spoken = text.replace(new RegExp(`${CODE}+`, "g"), t("live.code"));
   return spoken
     .replace(/^[|:\s-]+$|[*`#>|~]+|^\s*[-+]\s/gm, " ")
     .replace(/\s+/g, " ")
