@@ -7,6 +7,7 @@ import resource
 import signal
 import socket
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -19,7 +20,7 @@ from bramble.board import delegation
 from bramble.board.files import MACHINE
 from bramble.board.watch import Watch
 from bramble.budget import Budget
-from bramble.chat.file import DATABASE
+from bramble.chat.file import DATABASE, DiskFull
 from bramble.chat.store import Store
 from bramble.chat.turn import Chat
 from bramble.config import Config, Sources, thread_counts
@@ -157,7 +158,10 @@ class Daemon:
         """Returns when the page can be opened; the model loads meanwhile. Raises CannotOpen."""
         logging.getLogger().addHandler(self.journal)
         await self.store.open()
-        await self.engine.forget_all_but(await self.store.conversations())
+        with suppress(
+            DiskFull
+        ):  # nothing is known of them before there is room; the next start tidies up
+            await self.engine.forget_all_but(await self.store.conversations())
         self.watch.start()
         await self.engine.start()
         await self._http.setup()

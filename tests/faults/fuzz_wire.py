@@ -99,7 +99,7 @@ class Fuzz(Fault):
                 await one.state(phase="ready")
                 done, _ = await one.ask("Are you well?")
                 assert done["reason"] in ("stop", "length"), done
-                restarts = sum("ended unexpectedly" in line for line in live.log.open())
+                restarts = live.log.read_text().count("ended unexpectedly")
             tally.figures.append(f"{restarts} engine restarts")
             tally.problems += [words[:1500] for words in unplanned(live)]
             if live.process.poll() is not None:

@@ -51,7 +51,8 @@ async def test_a_stopped_answer_goes_on_where_it_was(daemon: Running) -> None:
         assert (done["reason"], done["message"]) == ("stop", before["id"])
         assert done["usage"]["completion_tokens"] == 60
         after = await last(one, said["conversation"])
-        assert after == {**before, "text": WHOLE, "status": "whole"}
+        tokens = done["usage"]["prompt_tokens"] + 60
+        assert after == {**before, "text": WHOLE, "status": "whole", "tokens": tokens}
 
 
 async def test_it_can_be_stopped_and_gone_on_with_again_and_again(daemon: Running) -> None:

@@ -142,7 +142,7 @@ class File:
                 database.execute(f"PRAGMA {pragma}").fetchall()
             if (
                 broken_off
-            ):  # a power cut or a crash: what the card made of it shows now, not in a month
+            ):  # a power cut or a crash: what it made of the card shows now, not in a month
                 _look_through(database)
             _migrate(database)
             _transaction(database, scribe.close_all)

@@ -177,7 +177,7 @@ class Chat:
             role = (await self._store.summary(owner, conversation)).role
             answer = self._writer.running.get(conversation)
         if answer is not None:
-            messages[-1] = msgspec.structs.replace(messages[-1], text="")
+            messages[-1] = msgspec.structs.replace(messages[-1], text="", since=0, tokens=0)
         elif messages[-1].status == "writing":  # its last write failed
             messages[-1] = msgspec.structs.replace(messages[-1], status="interrupted")
         return Opened(conversation, messages, answer, role)
