@@ -59,6 +59,17 @@ def test_a_cache_is_not_resident_while_it_is_cleared() -> None:
     assert other[:] == b"\1" * SIZE
 
 
+def test_a_small_cache_is_not_looked_for() -> None:
+    """A thread's stack, the sweeper's own too, is 8 MB: taking it for the cache killed the process."""
+    stack = 8 * 1024 * 1024 - 4096
+    for size in (stack - 4096, stack, stack + 4096):
+        with zeros_given_back(size):
+            other = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+            other[:] = b"\1" * size
+            time.sleep(0.05)
+        assert other[:] == b"\1" * size
+
+
 def until(fits: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 20
     while not fits():

@@ -18,6 +18,8 @@ CHUNK = 256 * 1024
 """Bytes looked at together: a call costs about what reading 16 KiB does."""
 LEAST = 1024 * 1024
 """Smaller pieces of new memory, in bytes, are not worth looking at."""
+SWEPT = 32 * 1024 * 1024
+"""Smaller caches, in bytes, are not looked for: another piece of memory may have their size, like a thread's stack."""
 SWEEP_SECONDS = 0.001
 """How often the pages of a cache that is being cleared are given back: clearing fills a few MB meanwhile."""
 
@@ -34,10 +36,13 @@ def zeros_given_back(cache: int = 0) -> Generator[None]:
     cleared, so its pages are given back already meanwhile. Nothing else in this process may write to what is new while
     the end is reached.
     """
-    before, over = _anonymous(), threading.Event()
-    sweeper = threading.Thread(target=_sweep, args=(before, cache, over))
-    if cache >= LEAST:
-        sweeper.start()
+    before: list[Range] = []
+    known, over = threading.Event(), threading.Event()
+    sweeper = threading.Thread(target=_sweep, args=(before, cache, known, over))
+    if cache >= SWEPT:
+        sweeper.start()  # first: its own stack is none of what is new
+    before += _anonymous()
+    known.set()
     try:
         yield
     finally:
@@ -49,8 +54,9 @@ def zeros_given_back(cache: int = 0) -> Generator[None]:
             _give_back(start, end)
 
 
-def _sweep(before: list[Range], cache: int, over: threading.Event) -> None:
-    """Until it is over, keep the cache empty that is being filled with zeros."""
+def _sweep(before: list[Range], cache: int, known: threading.Event, over: threading.Event) -> None:
+    """Until it is over, keep the cache empty that is filled with zeros; what was there `before` is known first."""
+    known.wait()
     found: Range | None = None
     while not over.wait(SWEEP_SECONDS):
         if found is None:
