@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from itertools import chain, repeat
 from typing import Literal
 
 import msgspec
@@ -67,7 +68,7 @@ class Takeover:
         if not fits(model.size, memory.read().lowest.most):
             log.info("the starter stays: this board cannot hold %s", name)
             return
-        for wait in (*AGAIN_SECONDS, *iter(lambda: AGAIN_SECONDS[-1], 0.0)):
+        for wait in chain(AGAIN_SECONDS, repeat(AGAIN_SECONDS[-1])):
             if await self._try(name, model.title):
                 return
             await asyncio.sleep(wait)
