@@ -280,12 +280,22 @@ async def serve(config: Config, model: Path, sources: Sources) -> int:
     await daemon.start()
     scheme = "https" if daemon.tls else "http"
     print(f"Bramble is at {_addresses(scheme, config.server.host, listeners[0])}", flush=True)
-    if code := await daemon.keeper.setup_code():
-        log.warning("no admin password is set yet; the setup code is %s", code)
-        print(f"To set the admin password, open it and give the setup code {code}", flush=True)
+    await _tell_setup_code(daemon)
     await leave.wait()
     await daemon.stop()
     return 0
+
+
+async def _tell_setup_code(daemon: Daemon) -> None:
+    """Who reads the terminal or the log may become the admin; without a code everything else goes on all the same."""
+    try:
+        code = await daemon.keeper.setup_code()
+    except OSError as error:
+        log.error("there is no setup code, because it cannot be written: %s", error.strerror)
+        return
+    if code:
+        log.warning("no admin password is set yet; the setup code is %s", code)
+        print(f"To set the admin password, open it and give the setup code {code}", flush=True)
 
 
 def engine_spec(
