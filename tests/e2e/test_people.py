@@ -205,6 +205,23 @@ async def test_everything_is_done_with_keys_alone(daemon: Running, visit: Visit)
     await expect(person.answers.last).to_contain_text("stopped by you")
 
 
+async def test_a_key_in_the_moment_a_sheet_closes_counts(daemon: Running, visit: Visit) -> None:
+    """The browser tells that a dialog is closed a moment after it is."""
+    person = await (await visit(daemon.url, **DESKTOP)).ready()
+    await person.say("say 2")
+    await person.answered()
+    await person.button("Settings").click()
+    await expect(person.page.get_by_role("heading", name="About")).to_be_visible()
+    await person.page.evaluate("""() => {
+        document.querySelector("#sheet").close();
+        const keys = { code: "KeyO", ctrlKey: true, shiftKey: true, bubbles: true };
+        document.body.dispatchEvent(new KeyboardEvent("keydown", keys));
+    }""")
+    await expect(person.bubbles).to_have_count(0)
+    await expect(person.page.get_by_role("heading", name="About")).to_be_hidden()
+    await expect(person.input).to_be_focused()
+
+
 async def reach(person: Person, name: str, key: str) -> None:
     """Press `key` until the button of this name has the focus."""
     button = person.page.get_by_role("button", name=name).last

@@ -220,10 +220,12 @@ async def test_the_sdk_reads_an_answer_and_its_events(client: AsyncOpenAI) -> No
     async with client.responses.stream(
         model="x", input="Say hello.", max_output_tokens=190, temperature=0
     ) as stream:
-        kinds = [event.type async for event in stream]
+        told = [event async for event in stream]
         final = await stream.get_final_response()
-    assert kinds[0] == "response.created"
-    assert final.output_text == whole.output_text
+    assert told[0].type == "response.created"
+    deltas = [event.delta for event in told if event.type == "response.output_text.delta"]
+    assert len(deltas) > 1
+    assert final.output_text == "".join(deltas)
 
 
 async def test_the_sdk_gets_a_call_and_hands_its_result_in(client: AsyncOpenAI) -> None:

@@ -1,13 +1,12 @@
 /** Keys that work everywhere: the search, a new chat, back to the input. */
 
 import { find } from "../base/dom.js";
-import { state } from "../base/state.js";
 import { startSearch } from "../list/drawer.js";
 
 /** Listens to the whole page; never while something is being composed. */
 export function start() {
   addEventListener("keydown", (event) => {
-    if (event.isComposing || state.sheet) return;
+    if (event.isComposing || find("#sheet").open) return;
     const control = event.ctrlKey || event.metaKey;
     if (control && !event.shiftKey && event.key === "k") act(event, startSearch);
     if (control && event.shiftKey && event.code === "KeyO") act(event, () => find("#new").click());

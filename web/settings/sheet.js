@@ -36,6 +36,7 @@ export function start() {
 
 /** It was closed by the person, or by what was done on it; at the door of a house that is shut it stays. */
 function left() {
+  put(null);
   if (state.sheet === "welcome") welcomed();
   changed({ sheet: isShut(state) ? "signin" : null, trouble: "" });
 }
@@ -44,8 +45,10 @@ function left() {
 export function renderSheet(state) {
   if (shown && shown.name !== state.sheet) put(null);
   if (!state.sheet) return void (sheet.open && sheet.close());
-  if (!shown) put(state.sheet);
-  if (!sheet.open) sheet.showModal();
+  if (!shown) {
+    put(state.sheet);
+    if (!sheet.open) sheet.showModal();
+  }
   set(way, "hidden", isShut(state));
   set(trouble, "hidden", !state.trouble);
   set(trouble, "textContent", state.trouble);
