@@ -47,7 +47,8 @@ cache=${XDG_CACHE_HOME:-$HOME/.cache}/bramble/wheels
 mkdir -p "$cache"
 
 version=$(sed -n 's/.*"llama-cpp-python==\([^"]*\)".*/\1/p' "$repo/pyproject.toml")
-cmake_args="-DLLAVA_BUILD=OFF -DLLAMA_OPENSSL=OFF${BRAMBLE_CMAKE_ARGS:+ $BRAMBLE_CMAKE_ARGS}"
+# Without ggml's AMX kernels: where a virtual machine tells of AMX but lacks it they end the process, and weights are not re-tiled.
+cmake_args="-DLLAVA_BUILD=OFF -DLLAMA_OPENSSL=OFF -DCMAKE_C_FLAGS=-U__AMX_INT8__ -DCMAKE_CXX_FLAGS=-U__AMX_INT8__${BRAMBLE_CMAKE_ARGS:+ $BRAMBLE_CMAKE_ARGS}"
 
 digest() { sha256sum | cut -c1-16; }
 
