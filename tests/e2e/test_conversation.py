@@ -47,6 +47,27 @@ async def test_an_answer_appears_while_it_is_written_and_can_be_stopped(
     assert (await person.message())["text"] == text != ""
 
 
+async def test_a_stopped_answer_goes_on_where_it_was(live: Live, visit: Visit) -> None:
+    person = await (await visit(live.url)).ready()
+    await person.say(LONG)
+    await expect(person.texts.last).not_to_be_empty()
+    await person.stop.click()
+    await expect(person.answers.last).to_contain_text("stopped by you")
+    before = (await person.message())["text"]
+    await person.button("Go on").click()
+    await expect(person.stop).to_be_visible()
+    await expect(person.answers).to_have_count(1)
+    while len((await person.message())["text"]) <= len(before):
+        await person.page.wait_for_function("() => new Promise(requestAnimationFrame)")
+    await person.stop.click()
+    await person.answered()
+    after = (await person.message())["text"]
+    assert after.startswith(before)
+    await person.page.reload()
+    await expect(person.answers.last).to_contain_text("stopped by you")
+    assert (await person.message())["text"] == after
+
+
 async def test_a_new_chat_forgets_and_stays_new(live: Live, visit: Visit) -> None:
     person = await (await visit(live.url)).ready()
     await person.ask("My name is Ada.")

@@ -17,7 +17,7 @@ WEB = folder()
 SCRIPTS = [path for path in WEB.rglob("*.js") if path.parent.name != "vendor"]
 BUILT = (
     "admin|model|swap|setting|level|role|welcome|refused|state|error|action|guard|machine|key|sheet|settings|"
-    "language|light|about"
+    "language|light|about|known|store"
 )
 """Keys that are put together begin so."""
 LENGTH = re.compile(r"(?<![\w-])\d*\.?\d+(?:px|r?em|ch|d?v[hw]|m?s)\b")

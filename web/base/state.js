@@ -3,7 +3,7 @@
  * A message: { key, id, role: "user"|"assistant", text, versions, status: "whole"|"stopped"|"cut"|"interrupted"|"writing" };
  *            id is the server's, null until it is told; versions are the ids of all that stand in its place, and
  * user:      { ref, pending } - pending until the server has stored it
- * assistant: { ref, answer, n, wait, stopping, error, stats, trimmed, details } - n is the last piece held; error is the
+ * assistant: { ref, answer, n, wait, stopping, error, stats, trimmed, cached, details } - n is the last piece held; error is the
  *            frame; stale text is replaced by the next piece; details says that the figures are shown;
  *            wait says why no text comes: { kind: "sending"|"queued"|"prefill"|"restarted", position, eta, done, total }
  * Messages are replaced, never written to, so that whoever draws them sees by identity what changed.

@@ -4,7 +4,7 @@ import { icon, listen as listenTo } from "../base/dom.js";
 import { copy, share } from "../base/copy.js";
 import { t } from "../base/i18n.js";
 import { changed, patch, state } from "../base/state.js";
-import { change, choose, note, questionOf, retry } from "./chat.js";
+import { change, choose, goOn, note, questionOf, retry } from "./chat.js";
 import { fill } from "./composer.js";
 import { announce } from "./live.js";
 
@@ -19,6 +19,7 @@ const actions = {
   "copy-answer": (button) => copyFrom(button, messageOf(button).text),
   "copy-code": (button) => copyFrom(button, button.closest(".code").querySelector("code").textContent),
   share: (button) => shareFrom(button, messageOf(button)),
+  "go-on": (button) => goOn(messageOf(button)),
   again: (button) => retry(messageOf(button)),
   retry: (button) => retry(messageOf(button)),
   edit: (button) => change(messageOf(button)),

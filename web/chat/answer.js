@@ -41,25 +41,33 @@ function renderTrouble(trouble, message, last) {
   const { words, action } = problem(error);
   trouble.replaceChildren(el("p", {}, words));
   const label = t(`action.${action}`);
-  const button = () => el("button", { type: "button", data: { action } }, icon(action), label);
-  if (last || message.id) trouble.append(button());
+  const button = (name, words) => el("button", { type: "button", data: { action: name } }, icon(name), words);
+  if (goesOn(message, last)) trouble.append(button("go-on", t("action.go_on")));
+  if (last || message.id) trouble.append(button(action, label));
+}
+
+/** Whether the model can write on where this answer broke off. */
+function goesOn({ id, status, text }, last) {
+  return Boolean(last && id && text) && ["stopped", "cut", "interrupted"].includes(status);
 }
 
 function footView() {
   const copy = iconButton("copy-answer", "copy", t("action.copy_answer"));
   const share = iconButton("share", "share", t("action.share"));
+  const on = iconButton("go-on", "go-on", t("action.go_on"));
   const again = iconButton("again", "retry", t("action.again"));
   const details = iconButton("details", "info", t("action.details"));
   const versions = versionsView();
   const said = el("p", { className: "remarks" });
   const numbers = el("p", { className: "figures" });
-  const buttons = el("div", { className: "buttons" }, copy, share, again, details, versions.element);
+  const buttons = el("div", { className: "buttons" }, copy, share, on, again, details, versions.element);
   const element = el("div", { className: "foot" }, buttons, said, numbers);
   const update = (message, last) => {
     const { status, text, stats, id } = message;
     set(element, "hidden", status === "writing");
     if (element.hidden) return;
     for (const button of [copy, share]) set(button, "hidden", !text);
+    set(on, "hidden", status === "interrupted" || !goesOn(message, last));
     set(again, "hidden", !id || status === "interrupted");
     set(details, "hidden", !stats);
     set(details, "ariaExpanded", String(Boolean(message.details)));
@@ -74,11 +82,12 @@ function footView() {
   return { element, update };
 }
 
-/** What the person should know without asking: stopped, cut, something left out. Empty when all is as expected. */
-function remarks({ status, trimmed }) {
+/** What the person should know without asking: stopped, cut, something left out, not computed. Empty when all is as expected. */
+function remarks({ status, trimmed, cached }) {
   return [
     status === "stopped" && t("done.stopped"),
     status === "cut" && t("done.cut"),
+    cached && t(`known.${cached}`),
     trimmed && t("done.trimmed", { count: trimmed }),
   ]
     .filter(Boolean)

@@ -78,6 +78,12 @@ export function retry(answer) {
   say(text);
 }
 
+/** Lets the model write on where `answer` was stopped, cut or interrupted. */
+export function goOn(answer) {
+  if (writing()) return refuse(t("note.busy"));
+  return request({ type: "continue", conversation: state.conversation, message: answer.id });
+}
+
 /** Shows another version of a message, and what came after it. */
 export function choose(id) {
   if (writing()) return refuse(t("note.busy"));

@@ -35,7 +35,7 @@ function tellAnswer(messages) {
   const written = messages.find(({ status }) => status === "writing");
   if (written && written.key !== key) {
     key = written.key;
-    read = 0;
+    read = written.text.length; // of an answer that goes on, what there was is known
     spoken.replaceChildren();
   }
   const answer = written ?? messages.find((message) => message.key === key);

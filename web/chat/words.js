@@ -62,9 +62,10 @@ function plain(key, tone = "", params = {}) {
   return { key, tone, words: t(`state.${key}`, params) };
 }
 
-/** What the board has to do without and why, as a sentence; empty when it is well. */
+/** What the board has to do without and why, or what happened to the store, as a sentence; empty when all is well. */
 export function hardship({ link, engine }) {
-  if (link !== "open" || !engine?.guard) return "";
+  if (link !== "open" || !engine) return "";
+  if (!engine.guard) return engine.store ? t(`store.${engine.store.code}`, engine.store.params) : "";
   const { code, params, sentence } = engine.guard;
   const words = t(`guard.${code}`, { ...params, machine: t(`machine.${params.machine}`) });
   return words === `guard.${code}` ? sentence : words;

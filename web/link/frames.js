@@ -90,7 +90,7 @@ const handlers = {
     const answer = sought(frame);
     if (!answer) return;
     if (frame.n > answer.n) return open(); // a piece is missing: the store has them all
-    const { message: id, usage, timings, trimmed } = frame;
+    const { message: id, usage, timings, trimmed, cached } = frame;
     const stats = usage && timings && { ...usage, ...timings };
     state.note = "";
     patch(answer, {
@@ -98,8 +98,10 @@ const handlers = {
       status: STATUS[frame.reason],
       text: answer.stale ? "" : answer.text,
       wait: null,
+      stopping: false,
       stats,
       trimmed,
+      cached,
     });
   },
 

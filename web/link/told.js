@@ -14,7 +14,7 @@ export function told({ messages, answer }, shown) {
   });
 }
 
-function taken({ id, role, text, status, versions = [] }, old, answer) {
+function taken({ id, role, text, status, versions = [], cached }, old, answer) {
   const itself = old && (old.id === id || !old.id);
   const place = itself ? old : { key: old?.key ?? `stored-${versions[0] ?? id}`, role, text: "" };
   if (status === "writing") {
@@ -22,5 +22,5 @@ function taken({ id, role, text, status, versions = [] }, old, answer) {
   }
   const same = itself && old.id === id && old.text === text && old.status === status;
   if (same && String(old.versions) === String(versions)) return old;
-  return { ...place, id, text, status, versions, pending: false, stale: false, wait: null };
+  return { ...place, id, text, status, versions, cached, pending: false, stale: false, wait: null };
 }
