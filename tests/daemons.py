@@ -15,11 +15,12 @@ from urllib.request import urlopen
 
 from aiohttp import ClientSession
 
-from bramble.app import Daemon, engine_spec
+from bramble.app import Daemon
 from bramble.board.files import MACHINE
 from bramble.config import Sources, load
 from bramble.engine.client import EngineSpec, Phase
 from bramble.server.listen import listen
+from bramble.specs import engine_spec
 
 FAKE_ENGINE = Path(__file__).parent / "fake_engine.py"
 DEADLINE = 20.0
@@ -48,14 +49,19 @@ async def running(
     settings: Sequence[str] = (),
     engine: Sequence[str] = (),
     root: Path = MACHINE,
+    config: Path | None = None,
 ) -> AsyncGenerator[Running, None]:
-    """A daemon with `NAME=VALUE` settings and a fake engine with these options, on the board below `root`."""
+    """A daemon with `NAME=VALUE` settings over the file `config` and a fake engine with these options.
+
+    It runs on the board below `root`.
+    """
     options = ("log_level=debug", "engine.model=starter", f"state_dir={state_dir}", *settings)
-    config = load(None, options)
-    spec = engine_spec(config, Path("fake.gguf"), "starter")
+    sources = Sources(config, options)
+    loaded = load(config, options)
+    spec = engine_spec(loaded, Path("fake.gguf"), "starter")
     spec = EngineSpec(spec.load, spec.spin, (sys.executable, str(FAKE_ENGINE), *engine))
     with listen("127.0.0.1", 0) as listener:
-        daemon = Daemon(config, spec, [listener], root, Sources(None, options))
+        daemon = Daemon(loaded, spec, [listener], root, sources)
         await daemon.start()
         try:
             async with ClientSession(headers=SOMEBODY) as http:

@@ -13,11 +13,12 @@ from typing import NamedTuple
 import pytest
 from aiohttp import ClientSession
 
-from bramble.app import Daemon, engine_spec
+from bramble.app import Daemon
 from bramble.board import cooling, guard, patience, watch, words
 from bramble.config import load
 from bramble.engine.client import Phase
 from bramble.server.listen import listen
+from bramble.specs import engine_spec
 from tests.board.boards import copy, put
 from tests.daemons import SOMEBODY, Running
 from tests.page import Frame, Page, page

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 from aiohttp import ClientSession
 
-from bramble.app import engine_spec
 from bramble.config import load
 from bramble.engine.client import Phase
 from bramble.engine.keptfile import CONVERSATION, conversation_file, role_file
 from bramble.engine.wire import Load
+from bramble.specs import engine_spec
 from bramble.survey import kept_folder
 from tests.conftest import Start
 from tests.daemons import DEADLINE, SOMEBODY, Live

@@ -12,12 +12,13 @@ import msgspec
 import pytest
 from aiohttp import ClientSession
 
-from bramble.app import Daemon, engine_spec
+from bramble.app import Daemon
 from bramble.config import load
 from bramble.engine.client import EngineSpec, Phase
 from bramble.errors import BadRequest, ModelUnavailable, NotFound
 from bramble.models import choice
 from bramble.server.listen import listen
+from bramble.specs import engine_spec
 from bramble.swap import Plans
 from tests.daemons import Running
 

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import select
+import signal
 import socket
 import subprocess
 import sys
@@ -15,7 +16,8 @@ import pytest
 from bramble import systemd
 from bramble.engine.client import Phase
 from tests.conftest import Start
-from tests.daemons import DEADLINE
+from tests.daemons import DEADLINE, running
+from tests.page import page
 
 
 class Manager:
@@ -69,6 +71,53 @@ def test_it_tells_its_life(manager: Manager, starter: Path, tmp_path: Path) -> N
     assert any(message.startswith("STATUS=") for message in manager.told)
     process.terminate()
     manager.until(lambda message: message == "STOPPING=1")
+    process.communicate(timeout=DEADLINE)
+    assert process.returncode == 0
+
+
+async def test_a_reload_counts_at_once_and_disturbs_no_answer(
+    manager: Manager,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setenv("NOTIFY_SOCKET", manager.path)
+    caplog.set_level("INFO", "bramble")
+    file = tmp_path / "config.yaml"
+    file.write_text("chat: {system_prompt: You are terse.}\n")
+    async with (
+        running(tmp_path / "state", config=file) as daemon,
+        page(daemon.http, daemon.url) as one,
+    ):
+        manager.until(lambda message: message == "READY=1")
+        said = await one.say("slow 40 0.02")
+        await one.piece(2)
+        file.write_text("chat: {system_prompt: You are rude.}\nengine: {context: 1024}\n")
+        daemon.daemon.reload()
+        await told(caplog, "after the next start also engine.context")
+        assert manager.until(lambda message: "RELOADING=1" in message).count("MONOTONIC_USEC=") == 1
+        manager.until(lambda message: message == "READY=1")
+        await one.until("done", answer=said["answer"], reason="stop")
+        assert "You are rude." in (await one.ask("turns"))[1]
+        file.write_text("chat: {system_prompt: 7, sistem: 8}\n")
+        daemon.daemon.reload()
+        await told(caplog, "all stays as it was")
+        assert "You are rude." in (await one.ask("turns"))[1]
+
+
+async def told(caplog: pytest.LogCaptureFixture, words: str) -> None:
+    async with asyncio.timeout(DEADLINE):
+        while words not in caplog.text:
+            await asyncio.sleep(0.01)
+
+
+def test_a_hangup_is_a_reload(manager: Manager, starter: Path, tmp_path: Path) -> None:
+    process = serve(starter, tmp_path, NOTIFY_SOCKET=manager.path)
+    manager.until(lambda message: message.startswith("STATUS=") and "0 answering" in message)
+    process.send_signal(signal.SIGHUP)
+    manager.until(lambda message: message.startswith("RELOADING=1"))
+    manager.until(lambda message: message == "READY=1")
+    process.terminate()
     process.communicate(timeout=DEADLINE)
     assert process.returncode == 0
 

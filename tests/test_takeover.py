@@ -11,13 +11,14 @@ import yaml
 from aiohttp import ClientSession
 
 from bramble import takeover
-from bramble.app import Daemon, engine_spec
+from bramble.app import Daemon
 from bramble.config import Config, load
 from bramble.engine.client import Phase
 from bramble.models import choice, transfer
 from bramble.models.catalogue import find
 from bramble.models.library import location, resolve
 from bramble.server.listen import listen
+from bramble.specs import engine_spec
 from tests.daemons import DEADLINE, Running
 from tests.models.hub import Hub, hub
 

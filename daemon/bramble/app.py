@@ -1,42 +1,37 @@
-"""Builds the parts and runs them until somebody says stop. Start and stop are two lists; stop is start reversed."""
+"""Builds the parts, starts and stops them. Start and stop are two lists; stop is start reversed."""
 
 import asyncio
 import logging
 import os
-import resource
-import signal
 import socket
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-import msgspec
 from aiohttp import web
 
 from bramble import affinity, systemd
 from bramble.access.buckets import Buckets
 from bramble.access.keeper import Keeper
-from bramble.board import delegation
 from bramble.board.files import MACHINE
 from bramble.board.watch import Watch
 from bramble.budget import Budget
 from bramble.chat.file import DATABASE, DiskFull
 from bramble.chat.store import Store
 from bramble.chat.turn import Chat
-from bramble.config import Config, Sources, thread_counts
+from bramble.config import Config, Sources
 from bramble.control import Control
 from bramble.engine.client import Engine, EngineSpec, EngineState, Phase
-from bramble.engine.embedder import Embedder
-from bramble.engine.wire import Load, LoadEmbedding
-from bramble.errors import ModelUnavailable, NotFound
+from bramble.engine.wire import Load
+from bramble.errors import ConfigError
 from bramble.guards import Guards
 from bramble.idle import Idle
 from bramble.journal import Journal
-from bramble.models.catalogue import catalogue
-from bramble.models.choice import chosen
 from bramble.models.fetches import Fetches
 from bramble.models.library import resolve
 from bramble.scheduler import Scheduler
+from bramble.server.admin.copies import CopyRoom
 from bramble.server.admin.machine import MachineRoom
 from bramble.server.admin.models import ModelsRoom
 from bramble.server.admin.people import PeopleRoom
@@ -44,11 +39,10 @@ from bramble.server.admin.settings import SettingsRoom
 from bramble.server.admin.state import StateRoom
 from bramble.server.app import Room, application
 from bramble.server.door import Door
-from bramble.server.listen import listen, with_deadline
 from bramble.server.metrics import Metrics
 from bramble.server.ollama.pull import Pulls
 from bramble.server.status import Status
-from bramble.survey import alternatives, kept_folder, tuning_file
+from bramble.specs import embedder, engine_spec, like
 from bramble.swap import Swapper
 from bramble.takeover import Takeover
 from bramble.tls import certificate
@@ -64,13 +58,6 @@ STOP_SECONDS = 8.5
 LOOK_SECONDS = 5.0
 LINGER_SECONDS = 3.0
 """How long the rest of a body is taken whose request was answered; aiohttp's 10 s are a gift to who dribbles."""
-OTHER_FILES = 256
-"""Files, sockets and pipes that are open beside connections."""
-
-
-EMBEDDING_NICER = 10
-"""How much nicer embedding is than chatting: it gets a tenth of a core that both want."""
-EMBEDDING_SPIN = 1000
 
 
 class Daemon:
@@ -84,7 +71,7 @@ class Daemon:
         root: Path = MACHINE,
         sources: Sources = NO_SOURCES,
     ) -> None:
-        self._config, self._sources = config, sources
+        self._config = config
         self.journal = Journal()
         self.store = Store(config.state_dir / DATABASE)
         self.embedder = embedder(config, spec.group)
@@ -107,7 +94,7 @@ class Daemon:
             self.engine,
             self.scheduler,
             budget,
-            lambda name: _like(
+            lambda name: like(
                 spec, engine_spec(config, resolve(name, config.models_dir), name), self._cores
             ),
         )
@@ -131,6 +118,7 @@ class Daemon:
             self.takeover,
             self.swapper,
         )
+        self._settings = SettingsRoom(config, sources, self._apply)
         metrics = Metrics(self.engine, self.scheduler, self.watch, self.embedder)
         self.web = application(
             config,
@@ -201,6 +189,24 @@ class Daemon:
             affinity.keep_to(self._cores)
         logging.getLogger().removeHandler(self.journal)
 
+    def reload(self) -> None:
+        """Read configuration and certificate again, beside everything that runs; the log says what came of it."""
+        self._reloading = asyncio.create_task(self._reload())
+
+    async def _reload(self) -> None:
+        systemd.notify(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
+        try:
+            waiting = await self._settings.reread()
+        except ConfigError as error:
+            log.error(
+                "the configuration was not read again, all stays as it was: %s", error.message
+            )
+        else:
+            later = f"; after the next start also {', '.join(waiting)}" if waiting else ""
+            log.info("the configuration was read again%s", later)
+        self._renew()
+        systemd.notify("READY=1")
+
     def _admin_rooms(self) -> tuple[Room, ...]:
         config = self._config
         power = config.server.power
@@ -208,7 +214,8 @@ class Daemon:
             StateRoom(config, self.status, self.engine, self.watch, self.swapper),
             ModelsRoom(config, self.fetches, self.swapper),
             PeopleRoom(self.keeper),
-            SettingsRoom(config, self._sources, self._apply),
+            self._settings,
+            CopyRoom(config.state_dir),
             MachineRoom(self.engine, self.scheduler, self.journal, power=power),
         )
 
@@ -262,138 +269,3 @@ class Daemon:
 
     def _tell_systemd(self) -> None:
         systemd.notify(f"STATUS={self.status.sentence()}")
-
-
-async def serve(config: Config, model: Path, sources: Sources) -> int:
-    """Run Bramble with this model until SIGTERM or SIGINT; returns the exit status.
-
-    Raises CannotListen, CannotOpen.
-    """
-    _log_at(config.log_level)
-    _allow_files(config.server.limits.connections)
-    leave = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, leave.set)
-    listeners = _listeners(config)
-    spec = engine_spec(config, model, chosen(config), delegation.divide())
-    daemon = Daemon(config, spec, listeners, sources=sources)
-    await daemon.start()
-    scheme = "https" if daemon.tls else "http"
-    print(f"Bramble is at {_addresses(scheme, config.server.host, listeners[0])}", flush=True)
-    await _tell_setup_code(daemon)
-    await leave.wait()
-    await daemon.stop()
-    return 0
-
-
-async def _tell_setup_code(daemon: Daemon) -> None:
-    """Who reads the terminal or the log may become the admin; without a code everything else goes on all the same."""
-    try:
-        code = await daemon.keeper.setup_code()
-    except OSError as error:
-        log.error("there is no setup code, because it cannot be written: %s", error.strerror)
-        return
-    if code:
-        log.warning("no admin password is set yet; the setup code is %s", code)
-        print(f"To set the admin password, open it and give the setup code {code}", flush=True)
-
-
-def engine_spec(
-    config: Config, model: Path, name: str = "", group: Path | None = None
-) -> EngineSpec:
-    """How the engine is started with this file; `name` is what it is called in `bramble models list`.
-
-    It runs in the control group for engines where there is one.
-    """
-    engine = config.engine
-    known = catalogue(config.models_dir)
-    threads = thread_counts(engine.threads)
-    load = Load(
-        model=str(model),
-        context=engine.context,
-        slots=engine.slots,
-        threads=threads.decode,
-        prefill_threads=threads.prefill,
-        tuning=str(tuning_file(config.state_dir)),
-        cores=tuple(sorted(os.sched_getaffinity(0))),
-        batch=engine.batch,
-        max_step_ms=engine.max_step_ms,
-        draft=engine.draft,
-        aside=engine.aside << 20,
-        kept=str(kept_folder(config.state_dir)),
-        kept_bytes=engine.kept << 20,
-        nice=engine.nice,
-        ionice=engine.ionice,
-        name=known[name].title if name in known else "",
-        alternatives=alternatives(),
-    )
-    return EngineSpec(load, engine.spin, group=group)
-
-
-def _like(first: EngineSpec, spec: EngineSpec, cores: tuple[int, ...]) -> EngineSpec:
-    """Started as the first engine was, and on all the cores of then: this process keeps to fewer by now."""
-    load = msgspec.structs.replace(spec.load, cores=cores)
-    return msgspec.structs.replace(first, load=load)
-
-
-def embedder(config: Config, group: Path | None = None) -> Embedder | None:
-    """What makes vectors of texts, where a model for that is named. A missing file hinders nobody's chat."""
-    settings = config.embedding
-    if not settings.model:
-        return None
-    nice = min(config.engine.nice + EMBEDDING_NICER, 19)
-
-    def spec() -> EngineSpec:
-        try:
-            file = resolve(settings.model, config.models_dir)
-        except NotFound as error:
-            raise ModelUnavailable(
-                error.message, "Set embedding.model to the GGUF file of an embedding model."
-            ) from error
-        load = LoadEmbedding(
-            str(file), settings.context, settings.threads, nice, name, config.engine.ionice
-        )
-        return EngineSpec(load, EMBEDDING_SPIN, group=group)
-
-    name = Path(settings.model).name.removesuffix(".gguf")
-    return Embedder(spec, name=name, idle_unload=settings.idle_unload)
-
-
-def _listeners(config: Config) -> list[socket.socket]:
-    """The sockets that systemd passed, else one of our own."""
-    passed = [with_deadline(each) for each in systemd.passed_sockets()]
-    listeners = passed or [listen(config.server.host, config.server.port)]
-    return [*listeners, *_for_ollama(config, listeners)]
-
-
-def _for_ollama(config: Config, listeners: Sequence[socket.socket]) -> list[socket.socket]:
-    """The second port, where one is wanted and not open already."""
-    port = config.server.ollama_port
-    if port == "none" or any(each.getsockname()[1] == port for each in listeners):
-        return []
-    return [listen(config.server.host, port, "server.ollama_port")]
-
-
-def _addresses(scheme: str, host: str, listener: socket.socket) -> str:
-    port = listener.getsockname()[1]
-    if host != "*":
-        return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}/"
-    name = socket.gethostname().partition(".")[0]
-    return f"{scheme}://127.0.0.1:{port}/ (and {scheme}://{name}.local:{port}/ on your network)"
-
-
-def _allow_files(connections: int) -> None:
-    """Room for every connection: what a service may open at first is often 1,024 files."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    need = connections + OTHER_FILES
-    if soft < need:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (min(need, hard), hard))
-
-
-def _log_at(level: str) -> None:
-    journal = systemd.journal()
-    plain = "%(message)s" if journal else "%(asctime)s %(levelname)s %(message)s"
-    handler = journal or logging.StreamHandler()
-    logging.basicConfig(level=level.upper(), format=plain, handlers=[handler])
-    # aiohttp logs a traceback for each stranger who speaks no HTTP; our own faults are logged by `server.errors`.
-    logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)

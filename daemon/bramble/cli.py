@@ -167,7 +167,7 @@ def _serve(options: argparse.Namespace) -> int:
     config = load(options.config, options.set)
     model = resolve(chosen(config), config.models_dir)
 
-    from bramble.app import serve  # only now: a mistake above is told without waiting for it
+    from bramble.serve import serve  # only now: a mistake above is told without waiting for it
 
     return asyncio.run(serve(config, model, Sources(options.config, tuple(options.set))))
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Locator, expect
 
+from bramble.chat import copies
 from bramble.engine.client import Phase
 from tests.conftest import Start
 from tests.daemons import Running
@@ -65,6 +66,23 @@ async def test_it_tells_how_it_fares_while_it_works(start: Start, visit: Visit) 
         await expect(line).not_to_have_attribute("points", before or "")
         await panel.get_by_role("button", name="Start the engine anew").click()
         await expect(panel).to_contain_text("ready")
+        await expect(panel.get_by_role("button", name="Switch the machine off")).to_be_hidden()
+        async with admin.person.page.expect_download() as told:
+            await panel.get_by_role("link", name="Save all conversations").click()
+        copies.check(Path(await (await told.value).path()))
+
+
+async def test_a_machine_that_may_be_switched_off_here_asks_twice(
+    start: Start, visit: Visit
+) -> None:
+    async with start(["server.power=true"]) as daemon:
+        admin = await enter(daemon, visit)
+        panel = await admin.open("State")
+        for name in ("Restart the machine", "Switch the machine off"):
+            await panel.get_by_role("button", name=name).click()
+            await expect(panel.get_by_role("button", name="Really?")).to_be_visible()
+            await admin.person.page.keyboard.press("Tab")
+            await expect(panel.get_by_role("button", name=name)).to_be_visible()
 
 
 async def test_what_counts_at_once_is_changed_here(start: Start, visit: Visit) -> None:

@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 
 import psutil
 
-from bramble.app import DATABASE
+from bramble.chat.file import DATABASE
 from tests.daemons import Live
 
 UNPLANNED = re.compile(r"^Traceback|never retrieved|^Fatal Python error", re.MULTILINE)

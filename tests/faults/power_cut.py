@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from bramble.app import DATABASE
+from bramble.chat.file import DATABASE
 from bramble.chat.store import Store
 from tests.daemons import DEADLINE
 from tests.faults import disk, shim

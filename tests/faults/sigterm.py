@@ -6,7 +6,7 @@ import time
 
 import psutil
 
-from bramble.app import DATABASE
+from bramble.chat.file import DATABASE
 from tests.daemons import DEADLINE, Live
 from tests.faults.daemon_kill import check
 from tests.faults.fault import Fault, Tally

@@ -3,7 +3,9 @@
 import asyncio
 import json
 import logging
+import sqlite3
 from collections.abc import AsyncGenerator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from aiohttp import ClientSession
 
 from bramble.access import passwords
 from bramble.access.book import Book
+from bramble.chat import copies
 from bramble.config import load
 from bramble.engine.client import Phase
 from tests.conftest import Start
@@ -21,6 +24,7 @@ from tests.models.hub import Hub, hub
 from tests.page import page
 from tests.server.test_session import HERS, PASSWORD, basic
 
+NDJSON = "application/x-ndjson"
 GGUF = b"GGUF" + bytes(range(256)) * 400
 
 
@@ -28,14 +32,14 @@ class Admin:
     """Somebody who is signed in."""
 
     def __init__(self, http: ClientSession, url: str) -> None:
-        self._http, self._url = http, url
+        self.http, self.url = http, url
 
     async def __call__(
         self, method: str, path: str, body: object = None, **headers: str
     ) -> tuple[int, Any]:
-        url = f"{self._url}/api/admin/{path}"
+        url = f"{self.url}/api/admin/{path}"
         headers = basic("admin", PASSWORD) | headers
-        async with self._http.request(method, url, json=body, headers=headers) as response:
+        async with self.http.request(method, url, json=body, headers=headers) as response:
             data = await response.text()
             if response.content_type == "application/x-ndjson":
                 return response.status, [json.loads(line) for line in data.splitlines()]
@@ -81,6 +85,24 @@ async def test_status_tells_how_it_fares(daemon: Running, admin: Admin) -> None:
     assert body["memory"]["daemon"] > 0
     assert body["disk"]["models"]["total"] > body["disk"]["models"]["free"] > 0
     assert body["swap"] is None
+
+
+async def test_a_backup_is_a_store_to_restore(
+    daemon: Running, admin: Admin, tmp_path: Path
+) -> None:
+    async with page(daemon.http, daemon.url) as one:
+        await one.ask("say 2")
+    url, headers = f"{daemon.url}/api/admin/backup", basic("admin", PASSWORD)
+    async with ClientSession() as http, http.get(url, headers=headers) as response:
+        assert response.status == 200
+        assert response.headers["Content-Disposition"].startswith('attachment; filename="bramble-')
+        copy = tmp_path / "copy.sqlite"
+        copy.write_bytes(await response.read())
+    copies.check(copy)
+    with closing(sqlite3.connect(copy)) as database:
+        asked = "SELECT text FROM messages WHERE role = 'user'"
+        assert database.execute(asked).fetchall() == [("say 2",)]
+    assert list(tmp_path.glob(".backup-*")) == []
 
 
 async def test_accounts_and_keys(daemon: Running, admin: Admin) -> None:
@@ -171,7 +193,7 @@ async def test_a_model_is_fetched_with_progress_listed_and_deleted(
     admin, server = shop
     server.files["/some.gguf"] = GGUF
     wish = {"name": f"{server.url}/some.gguf"}
-    status, lines = await admin("POST", "models/fetch", wish, Accept="application/x-ndjson")
+    status, lines = await admin("POST", "models/fetch", wish, Accept=NDJSON)
     assert status == 200
     assert lines[-1] == {**wish, "done": len(GGUF), "size": len(GGUF), "over": True, "error": None}
     _, listed = await admin("GET", "models")
@@ -187,15 +209,35 @@ async def test_a_model_is_fetched_with_progress_listed_and_deleted(
     assert (await admin("DELETE", "models/starter"))[0] == 400  # it answers
 
 
+async def test_ollama_s_pull_and_delete_do_the_same_for_the_admin(
+    shop: tuple[Admin, Hub], tmp_path: Path
+) -> None:
+    admin, server = shop
+    server.files["/some.gguf"] = GGUF
+    await admin("POST", "models/fetch", {"name": f"{server.url}/some.gguf"}, Accept=NDJSON)
+    headers, body = basic("admin", PASSWORD), {"model": "some"}
+    for _ in range(2):
+        async with admin.http.request(
+            "DELETE", f"{admin.url}/api/delete", json=body, headers=headers
+        ) as response:
+            assert response.status == 200, await response.text()
+        assert list(tmp_path.glob("models/*.gguf")) == []
+        async with admin.http.post(f"{admin.url}/api/pull", json=body, headers=headers) as response:
+            lines = [json.loads(line) async for line in response.content]
+        assert lines[-1] == {"status": "success"}
+        assert any(line.get("completed") == len(GGUF) for line in lines)
+        assert [file.read_bytes() for file in tmp_path.glob("models/*.gguf")] == [GGUF]
+
+
 async def test_a_fetch_that_fails_says_why(shop: tuple[Admin, Hub]) -> None:
     admin, server = shop
     server.files["/some.gguf"] = GGUF
     wish = {"name": f"{server.url}/some.gguf", "sha256": "0" * 64}
-    _, lines = await admin("POST", "models/fetch", wish, Accept="application/x-ndjson")
+    _, lines = await admin("POST", "models/fetch", wish, Accept=NDJSON)
     assert "SHA-256" in lines[-1]["error"]["message"]
     assert (await admin("POST", "models/activate", {"name": "some"}))[0] == 404
     for bad in ("http://192.168.0.1/x.gguf", "https://127.0.0.1:1/x.gguf"):
-        _, lines = await admin("POST", "models/fetch", {"name": bad}, Accept="application/x-ndjson")
+        _, lines = await admin("POST", "models/fetch", {"name": bad}, Accept=NDJSON)
         assert lines[-1]["error"]["message"]
 
 
@@ -213,7 +255,7 @@ async def test_a_fetch_can_be_cancelled_and_goes_on(shop: tuple[Admin, Hub]) -> 
             await asyncio.sleep(0.01)
     assert "stopped" in fetch["error"]["message"]
     server.manners.seconds = 0.0
-    _, lines = await admin("POST", "models/fetch", wish, Accept="application/x-ndjson")
+    _, lines = await admin("POST", "models/fetch", wish, Accept=NDJSON)
     assert lines[-1]["error"] is None
     assert server.asked[-1][1].startswith("bytes=")
 

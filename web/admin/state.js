@@ -5,7 +5,7 @@ import { decimal, integer, t } from "../base/i18n.js";
 import { hardship, headline } from "../chat/words.js";
 import { graph } from "./graph.js";
 import { act } from "./load.js";
-import { button, facts, moment, part, size } from "./parts.js";
+import { button, facts, grave, moment, part, size } from "./parts.js";
 
 const POINTS = 90;
 
@@ -15,7 +15,9 @@ export function statePart(place) {
   const [memory, heat, speed] = ["admin.memory", "admin.heat", "admin.speed"].map(graph);
   const list = el("dl", {});
   const restart = button("action.restart", () => act("POST", "/api/admin/engine/restart"));
-  const links = el("div", { className: "links" }, restart);
+  const copy = el("a", { href: "/api/admin/backup", download: "" }, t("action.backup"));
+  const power = ["reboot", "shutdown"].map((what) => grave(`action.${what}`, () => act("POST", `/api/admin/${what}`)));
+  const links = el("div", { className: "links" }, copy, restart, ...power);
   place.append(
     words,
     el("div", { className: "graphs" }, memory.element, heat.element, speed.element),
@@ -26,6 +28,7 @@ export function statePart(place) {
     set(words, "textContent", [headline(state).words, hardship(state)].filter(Boolean).join(" · "));
     for (const element of [links, list.parentElement]) set(element, "hidden", !status);
     if (!status) return;
+    for (const button of power) set(button, "hidden", !status.power);
     const { left, total } = status.memory;
     const column = (name) => history.map((point) => point[name]);
     memory.update(

@@ -8,7 +8,7 @@ from typing import Any, get_args
 import msgspec
 from aiohttp import web
 
-from bramble.config import Config, Sources
+from bramble.config import Config, Sources, load
 from bramble.config.page import FIXED, LIVE, change
 from bramble.config.schema import SETTINGS
 from bramble.config.values import wanted
@@ -73,6 +73,12 @@ class SettingsRoom:
                 "after_restart": [name for name in changes if self._is_waiting(name)],
             }
         )
+
+    async def reread(self) -> list[str]:
+        """Read the files again: what counts at once does. Returns what waits for the next start. Raises ConfigError."""
+        self._written = await asyncio.to_thread(load, self._sources.file, self._sources.overrides)
+        self._apply(self._written)
+        return [name for name in SETTINGS if self._is_waiting(name)]
 
     def _is_waiting(self, name: str) -> bool:
         """Whether what is written counts only after the next start."""

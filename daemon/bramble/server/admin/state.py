@@ -40,6 +40,7 @@ class StateRoom:
                 "version": bramble.__version__,
                 "python": platform.python_version(),
                 "host": platform.node(),
+                "power": self._config.server.power,
                 "now": time.time(),
                 "since": self._since,
                 "state": self._status.frame(),

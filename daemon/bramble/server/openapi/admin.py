@@ -5,7 +5,7 @@ from typing import Any
 from bramble.server.admin.models import Wish
 from bramble.server.admin.people import Another, NewAccount, NewKey
 from bramble.server.openapi import shapes
-from bramble.server.openapi.operation import ADMIN, BRAMBLE, JSON, LINES, Operation
+from bramble.server.openapi.operation import ADMIN, BRAMBLE, JSON, LINES, SQLITE, Operation
 from bramble.server.session import NewPassword, SignIn
 
 S = shapes
@@ -87,6 +87,7 @@ OPERATIONS: tuple[Operation, ...] = (
         also=(404,),
     ),
     _admin("delete", "keys/{id}", "End a key", {JSON: S.shape(id=S.TEXT)}, also=(404,)),
+    _admin("get", "backup", "All conversations in one file", {SQLITE: {}}),
     _admin("get", "config", "Every setting"),
     _admin("patch", "config", "Change settings", body=dict[str, Any]),
     _admin(

@@ -6,6 +6,7 @@ import msgspec
 
 JSON, HTML, TEXT = "application/json", "text/html", "text/plain"
 EVENTS, LINES = "text/event-stream", "application/x-ndjson"
+SQLITE = "application/vnd.sqlite3"
 OPENAI, OLLAMA, LLAMA = "OpenAI", "Ollama", "llama-server"
 BRAMBLE, ADMIN = "Bramble", "Admin"
 
