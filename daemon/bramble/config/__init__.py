@@ -1,24 +1,17 @@
 """The settings: `load` reads them, `Config` holds them, `example` shows them all. It imports nobody above it."""
 
+from bramble.config.chat import CacheSettings, ChatSettings, QueueSettings, StoreSettings
+from bramble.config.engine import EngineSettings, ThreadCounts, thread_counts
 from bramble.config.loader import default_file, load
 from bramble.config.page import Sources
 from bramble.config.render import example
-from bramble.config.schema import (
-    CacheSettings,
-    ChatSettings,
-    Config,
-    EmbeddingSettings,
-    EngineSettings,
-    GuardSettings,
+from bramble.config.schema import Config, EmbeddingSettings, GuardSettings
+from bramble.config.server import (
     LimitSettings,
     Network,
-    QueueSettings,
     RateSettings,
     ServerSettings,
-    StoreSettings,
-    ThreadCounts,
     TlsSettings,
-    thread_counts,
 )
 
 __all__ = [

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_ori
 from msgspec import Meta, Struct
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from bramble.config.schema import Network
+from bramble.config.server import Network
 
 _BOOL, _INT, _FLOAT, _NULL = (
     f"tag:yaml.org,2002:{name}" for name in ("bool", "int", "float", "null")
