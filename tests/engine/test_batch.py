@@ -44,3 +44,27 @@ def test_the_budget_follows_the_measured_cost_and_leaves_room_for_decoding() -> 
     for _ in range(30):
         pace.learn(decoding=0, prefill=512, ms=51.2)
     assert pace.budget(decoding=3) == 509
+
+
+def test_few_rows_behind_many_cells_become_a_tile_where_that_is_cheaper() -> None:
+    """Attention reads the cache once for each of fewer than 64 rows: 16 of them may take longer than 64."""
+    pace = Pace(rows_max=512, max_step_ms=250)
+    for _ in range(30):
+        pace.learn(decoding=3, prefill=0, ms=50)
+        pace.learn(decoding=0, prefill=512, ms=512 * 4)
+    assert pace.budget(decoding=3, cells=2000) == 50  # nobody knows of it yet
+    pace.learn(decoding=3, prefill=50, ms=50 + 50 * 24, cells=2000)
+    assert pace.budget(decoding=3, cells=2000) == 61
+    assert pace.budget(decoding=3, cells=1000) == 61
+    assert pace.budget(decoding=3, cells=2000, missing=80) == 80  # 19 rows alone would take longest
+    assert pace.budget(decoding=3, cells=2000, missing=100) == 61
+    assert pace.budget(decoding=3) == 50  # at its beginning a prompt has no cells to read
+    slow = Pace(rows_max=512, max_step_ms=250)
+    for _ in range(30):
+        slow.learn(decoding=3, prefill=0, ms=100)
+        slow.learn(decoding=0, prefill=128, ms=128 * 30)
+        slow.learn(decoding=3, prefill=16, ms=100 + 16 * 40, cells=500)
+    assert (
+        slow.budget(decoding=3, cells=500) == SMALLEST
+    )  # a tile would freeze everybody for longer
+    assert slow.budget(decoding=3, cells=4000) == 61

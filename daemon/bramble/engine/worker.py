@@ -165,7 +165,13 @@ class Worker:
             self._take(output)
         self._report(step)
         ms = (time.monotonic() - began) * 1000
-        self._pace.learn(decoding=step.decoding, prefill=step.prefill, guessed=step.guessed, ms=ms)
+        self._pace.learn(
+            decoding=step.decoding,
+            prefill=step.prefill,
+            guessed=step.guessed,
+            ms=ms,
+            cells=step.cells,
+        )
         self._slowest = max(self._slowest, ms)
         self._steps += 1
 
@@ -177,7 +183,7 @@ class Worker:
             self._ahead.drop_newest()
             return
         start = len(slot.held)
-        rows = stop_at(marks, start, self._pace.rows(CHUNK_MS))
+        rows = stop_at(marks, start, self._pace.rows(CHUNK_MS, cells=start))
         chunk = tokens[start : start + rows]
         self._context.clear_rows()
         self._context.add_rows(slot.sequence, chunk, start, outputs=0)
