@@ -26,6 +26,8 @@ EVERY, LOOK = 1.5, 5.0
 KEPT = 20
 """Conversations that stay; older ones are deleted, so the database does not grow either."""
 SETTINGS = ("chat.max_tokens=24", "engine.context=2048", "engine.threads=1", "engine.nice=5")
+LONG_PROMPTS, QUESTIONS = 8, 80
+"""Prompts of about 1,700 tokens, so many that they fill the cache and `engine.aside` twice."""
 FRAMES: tuple[str, ...] = (
     "nonsense",
     "[" * 5000,
@@ -39,8 +41,9 @@ class Soak(Fault):
     """Mixed load for an hour: conversations, edits, new answers, stops, searches, exports, streams that are dropped,
     broken frames and bodies, sockets that come and go.
 
-    After the first ten minutes the daemon and its engine grow by at most 1 MB an hour (the slope of a line through all
-    samples of their resident memory), and neither holds more descriptors at the end than then.
+    It begins with prompts that fill whatever may be kept. After the first ten minutes the daemon and its engine grow by
+    at most 1 MB an hour (the slope of a line through all samples of their resident memory), and neither holds more
+    descriptors at the end than then.
     """
 
     name, full, few, minutes, slow = "soak", 1, 1, (60.0, 1.0), True
@@ -48,6 +51,7 @@ class Soak(Fault):
     async def inflict(self, tally: Tally, tries: int) -> None:
         """One hour, or as long as was asked for."""
         with self.ground.daemon(*SETTINGS) as live:
+            await _fill(live)
             samples = list[dict[str, float]]()
             watching = asyncio.create_task(_watch(live, self.seconds, samples))
             with tally.attempt():
@@ -80,6 +84,17 @@ def growth(samples: list[tuple[float, float]]) -> float:
 def _middle(samples: list[dict[str, float]], name: str) -> float:
     values = sorted(each[name] for each in samples)
     return values[len(values) // 2]
+
+
+async def _fill(live: Live) -> None:
+    """Have the engine use all that it may keep, cache and copies: what grows afterwards is no cache that fills."""
+    await asyncio.to_thread(live.until_ready)
+    async with browser() as http:
+        for _ in range(LONG_PROMPTS):
+            text = " ".join(question() for _ in range(QUESTIONS))
+            body = {"messages": [{"role": "user", "content": text}], "max_tokens": 1}
+            async with http.post(f"{live.url}/v1/chat/completions", json=body) as response:
+                assert response.status == 200, await response.text()
 
 
 async def _watch(live: Live, seconds: float, samples: list[dict[str, float]]) -> None:
