@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from bramble.chat.faq import normalized
+from bramble.engine.client import Phase
 from tests.conftest import Start
 from tests.daemons import Running
 from tests.page import Frame, Page, page
@@ -129,6 +130,29 @@ async def test_api_clients_see_the_mark_and_can_ask_again(start: Start) -> None:
         ):
             mark, _ = await post(daemon, "say 3", **{"max_tokens": 50, **other})
             assert mark is None, other
+
+
+@pytest.mark.parametrize(
+    ("path", "question"),
+    [
+        ("/v1/chat/completions", {"messages": [{"role": "user", "content": "say 3"}]}),
+        ("/v1/responses", {"input": "say 3"}),
+        ("/api/chat", {"messages": [{"role": "user", "content": "say 3"}], "stream": False}),
+        ("/api/generate", {"prompt": "say 3", "stream": False}),
+    ],
+)
+async def test_every_api_marks_and_computes_on_request(
+    start: Start, path: str, question: dict[str, object]
+) -> None:
+    async with start(CACHE) as daemon:
+        await daemon.until(Phase.READY)
+        marks: list[str | None] = []
+        for more in ({}, {}, {"cache": False}):
+            body = {"model": "starter", **question, **more}
+            async with daemon.http.post(f"{daemon.url}{path}", json=body) as response:
+                assert response.status == 200, await response.text()
+                marks.append(response.headers.get("X-Bramble-Cached"))
+        assert marks == [None, "cache", None]
 
 
 async def test_pinned_answers_stand_for_the_model_and_are_read_again(

@@ -1,17 +1,22 @@
 """llama-server's routes with the real model: tokens there and back, prompts, and what is loaded."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from aiohttp import ClientSession
 
+from bramble.access import passwords
+from bramble.access.book import Book
 from bramble.engine.client import Phase
 from bramble.engine.question import Inspect, Inspected, Tokenize, Tokenized
 from bramble.errors import Busy, ModelUnavailable
 from tests.conftest import Start
 from tests.daemons import Live, Running
+from tests.server.test_session import PASSWORD, basic
 
 Json = dict[str, Any]
 HELLO = "Hello, 世界! <|im_end|>"
@@ -87,6 +92,24 @@ async def test_slots_are_the_admin_s(http: ClientSession) -> None:
     async with http.get("/slots") as response:
         assert response.status in (401, 403)
         assert (await response.json())["error"]["code"] == response.status
+
+
+async def test_slots_are_told_to_the_admin_without_a_word(starter: Path, tmp_path: Path) -> None:
+    with Book(tmp_path).change() as contents:
+        contents.admin = passwords.hashed(PASSWORD)
+    live = Live(tmp_path, f"engine.model={starter}", "engine.slots=2")
+    try:
+        async with ClientSession(live.until_ready(), headers=basic("admin", PASSWORD)) as http:
+            body = {"messages": [{"role": "user", "content": "Count to 500."}], "stream": True}
+            async with http.post("/v1/chat/completions", json=body) as response:
+                await response.content.readline()
+                async with http.get("/slots") as told:
+                    slots = await told.json()
+        assert [slot["id"] for slot in slots] == [0, 1]
+        assert sum(slot["is_processing"] for slot in slots) == 1
+        assert "Count" not in json.dumps(slots)
+    finally:
+        live.end()
 
 
 async def test_a_text_is_tokenized_while_others_are_answered(http: ClientSession) -> None:

@@ -58,6 +58,7 @@ class OpenAI:
             prompts,
             lambda model: ResponseReply(body, model.name),
             stream=bool(body.stream),
+            fresh=body.is_fresh,
         )
 
     def _names(self) -> tuple[str, ...]:
@@ -72,7 +73,7 @@ class OpenAI:
             prompts,
             lambda model: body.reply(model.name),
             stream=bool(body.stream),
-            fresh=body.cache is False,
+            fresh=body.is_fresh,
         )
 
 

@@ -46,6 +46,12 @@ class Drawing(msgspec.Struct, kw_only=True):
     presence_penalty: Penalty | None = None
     frequency_penalty: Penalty | None = None
     logit_bias: Annotated[dict[int, Weight], Meta(max_length=1024)] | None = None
+    cache: bool | None = None
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether the answer is to be computed, also where it is known."""
+        return self.cache is False
 
     def sampling(self) -> Sampling:
         """As the engine reads it."""
@@ -64,7 +70,6 @@ class Parameters(Drawing, kw_only=True):
     max_tokens: Tokens | None = None
     stop: str | Annotated[list[str], Meta(max_length=4)] | None = None
     n: Annotated[int, Meta(ge=1, le=4)] | None = None
-    cache: bool | None = None
 
     @property
     def include_usage(self) -> bool:

@@ -50,6 +50,12 @@ class Wish(msgspec.Struct, kw_only=True):
     think: bool | Literal["", "low", "medium", "high"] | None = None
     logprobs: bool | None = None
     top_logprobs: Annotated[int, Meta(ge=0, le=20)] | None = None
+    cache: bool | None = None
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether the answer is to be computed, also where it is known; no field of Ollama's."""
+        return self.cache is False
 
     @property
     def streams(self) -> bool:

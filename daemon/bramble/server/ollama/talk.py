@@ -53,7 +53,7 @@ class Talk:
             wanted = body.request(turns, extras, self._answering.max_tokens)
             try:
                 return await self._answering.answer(
-                    request, [[wanted]], lambda _: lines, stream=body.streams
+                    request, [[wanted]], lambda _: lines, stream=body.streams, fresh=body.is_fresh
                 )
             except PromptTooLong as error:
                 shorter = shortened(turns, error.prompt_tokens, error.context)
@@ -71,7 +71,7 @@ class Talk:
         wanted = body.request(body.turns(), extras, self._answering.max_tokens)
         lines = GenerateLines(body.model, self._thinks and not body.raw)
         return await self._answering.answer(
-            request, [[wanted]], lambda _: lines, stream=body.streams
+            request, [[wanted]], lambda _: lines, stream=body.streams, fresh=body.is_fresh
         )
 
     async def embed(self, request: web.Request) -> web.Response:
