@@ -27,7 +27,7 @@ ARGUMENTS = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-    "--host-resolver-rules=MAP bramble.test 127.0.0.1",
+    "--host-resolver-rules=MAP *.test 127.0.0.1",
 )
 PHONE: dict[str, Any] = {
     "locale": "en-US",
