@@ -5,9 +5,11 @@ from typing import Any
 import pytest
 from playwright.async_api import expect
 
-from tests.daemons import Running
+from tests.daemons import SOMEBODY, Running
 from tests.e2e.conftest import Visit
+from tests.e2e.hostile import COUNT, answers
 from tests.e2e.person import Person
+from tests.page import page
 
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -57,6 +59,18 @@ ATTRIBUTES = set(
     "accent align aria-hidden aria-label class data-action data-lang data-large dir display href linethickness rel "
     "role start stretchy tabindex target title translate type".split()
 )
+
+
+LEFT = """([elements, attributes]) => {
+    const all = [...document.querySelectorAll(".bramble .text *")];
+    const beside = (names, known) => [...new Set(names)].filter((name) => !known.includes(name));
+    return {
+        pwned: "pwned" in window,
+        elements: beside(all.map((each) => each.localName), elements),
+        attributes: beside(all.flatMap((each) => each.getAttributeNames()), attributes),
+        links: all.map((each) => each.href || "https:").filter((to) => to.match && !/^(https?|mailto):/.test(to)),
+    };
+}"""
 
 
 async def show(person: Person, text: str) -> dict[str, Any]:
@@ -169,3 +183,28 @@ async def test_formulas_are_drawn_and_prices_are_not(daemon: Running, visit: Vis
     )
     assert {"munderover", "mtable", "mroot"} <= set(found["tags"])
     assert "\\unknown" in found["text"]
+
+
+async def test_two_hundred_hostile_answers_run_nothing_and_ask_nobody(
+    daemon: Running, visit: Visit
+) -> None:
+    """As they are stored, and once more as they are written; who asks elsewhere fails in `visit`."""
+    cookie = SOMEBODY["Cookie"].partition("=")[2]
+    texts = answers()
+    async with page(daemon.http, daemon.url) as teller:
+        id = (await teller.say(f"repeat 999 {texts[0]}"))["conversation"]
+        await teller.until("done")
+        for text in texts[1:]:
+            await teller.ask(f"repeat 999 {text}", id)
+        person = await visit(f"{daemon.url}/#/{id}", cookie=cookie)
+        person.page.on("dialog", lambda _: pytest.fail("a script ran"))
+        await expect(person.answers).to_have_count(COUNT)
+        await person.page.wait_for_function(
+            "() => [...document.querySelectorAll('.bramble .text')].every((each) => each.innerHTML)"
+        )
+        await person.say(f"repeat 7 {' '.join(texts[::5])}")
+        await person.answered()
+    for _ in range(3):
+        await person.page.keyboard.press("Tab")
+    found = await person.page.evaluate(LEFT, [sorted(ELEMENTS | MATHS), sorted(ATTRIBUTES)])
+    assert found == {"pwned": False, "elements": [], "attributes": [], "links": []}
