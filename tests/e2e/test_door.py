@@ -9,6 +9,7 @@ from bramble.access.book import Book
 from tests.conftest import Start
 from tests.e2e.conftest import DESKTOP, Visit
 from tests.e2e.person import Person
+from tests.e2e.test_people import grave
 
 PASSWORD = "correct horse battery"
 REFUSED = "Failed to load resource: the server responded with a status of 4"
@@ -61,11 +62,12 @@ async def test_the_admin_signs_in_changes_the_password_and_signs_out(
     claim(tmp_path)
     async with start() as daemon:
         person = await (
-            await visit(daemon.url, forgives=REFUSED, loses_link=True, **DESKTOP)
+            await visit(daemon.url, forgives=REFUSED, loses_link=True, bypass_csp=True, **DESKTOP)
         ).ready()
         await person.button("Settings").click()
         await person.button("Sign in").click()
         await expect(person.page.get_by_label("Name", exact=True)).to_have_value("admin")
+        assert await grave(person) == []
         await sign_in(person, "admin", "guess")
         await expect(person.page.get_by_text("Name or password is wrong.")).to_be_visible()
         await sign_in(person, "admin", PASSWORD)

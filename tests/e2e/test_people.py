@@ -61,7 +61,35 @@ async def open_settings(person: Person) -> None:
     await person.button("Settings").click()
 
 
-VIEWS = (open_nothing, open_answer, open_trouble, open_drawer, open_search, open_settings)
+async def open_roles(person: Person) -> None:
+    """Who answers."""
+    await person.button("Who answers").click()
+    await expect(person.button("Write a new role")).to_be_visible()
+
+
+async def open_role(person: Person) -> None:
+    """A role being written."""
+    await open_roles(person)
+    await person.button("Write a new role").click()
+    await expect(person.page.get_by_label("What it is told")).to_be_visible()
+
+
+async def open_welcome(person: Person) -> None:
+    """What a newcomer sees."""
+    await expect(person.page.get_by_label("Setup code")).to_be_visible()
+
+
+VIEWS = (
+    open_nothing,
+    open_answer,
+    open_trouble,
+    open_drawer,
+    open_search,
+    open_settings,
+    open_roles,
+    open_role,
+    open_welcome,
+)
 
 
 @pytest.mark.parametrize("view", VIEWS, ids=lambda view: view.__name__.removeprefix("open_"))
@@ -74,7 +102,8 @@ async def test_axe_finds_nothing_serious(
         "reduced_motion": "reduce",
         "bypass_csp": True,
     }
-    person = await (await visit(daemon.url, **PHONE | options)).ready()
+    newcomer = view is open_welcome
+    person = await (await visit(daemon.url, newcomer=newcomer, **PHONE | options)).ready()
     await view(person)
     await person.page.evaluate("document.activeElement?.blur()")
     for size in (PHONE, DESKTOP):
