@@ -35,6 +35,22 @@ async def test_a_conversation_is_found_again_in_the_list(daemon: Running, visit:
     await expect(person.bubbles).to_have_text(["say 2"])
 
 
+async def test_what_was_said_last_is_first_whatever_the_clock_says(
+    daemon: Running, visit: Visit
+) -> None:
+    """A board without a battery may think that it is 1970; a new title moves nothing."""
+    person = await with_chats(visit, daemon, "say 1", "say 2")
+    script = """async (base, changes) => {
+        const { receive } = await import(base + "link/frames.js");
+        const { state } = await import(base + "base/state.js");
+        receive({ type: "changed", conversation: { ...state.list.items.at(-1), ...changes } });
+    }"""
+    await person.run(script, {"updated": 7})
+    await expect(person.rows).to_have_text(["say 1", "say 2"])
+    await person.run(script, {"title": "Two"})
+    await expect(person.rows).to_have_text(["say 1", "Two"])
+
+
 async def test_a_long_list_comes_in_parts(daemon: Running, visit: Visit) -> None:
     person = await (await visit(daemon.url)).ready()
     script = """async (base, count) => {

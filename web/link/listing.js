@@ -5,6 +5,14 @@ import { changed, patchList, state } from "../base/state.js";
 import { leave } from "../chat/chat.js";
 import { settleDeletion } from "../list/deletion.js";
 
+/** The list with a conversation that changed: first where something was said, whatever the clock says, else where it is. */
+function placed(conversation, { items, more }) {
+  const at = items.findIndex((item) => item.conversation === conversation.conversation);
+  if (at >= 0 && items[at].updated === conversation.updated) return items.with(at, conversation);
+  if (at < 0 && more && conversation.updated < items.at(-1).updated) return items; // in a part that is not here yet
+  return [conversation, ...items.filter((_, place) => place !== at)];
+}
+
 export const listing = {
   listed({ conversations, more }) {
     const { known, items } = state.list;
@@ -18,10 +26,8 @@ export const listing = {
   },
 
   changed({ conversation }) {
-    const others = state.list.items.filter((item) => item.conversation !== conversation.conversation);
-    const items = [conversation, ...others].sort((a, b) => b.updated - a.updated);
     if (conversation.conversation === state.conversation) state.role = conversation.role;
-    patchList({ items });
+    patchList({ items: placed(conversation, state.list) });
   },
 
   deleted({ conversation }) {

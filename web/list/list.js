@@ -17,13 +17,14 @@ export function renderList(list, state) {
 
 function conversations(state) {
   const all = [];
-  let group = "";
+  const named = new Set(); // a clock that jumped names no group twice
   const known = new Set(state.list.items.map(({ conversation }) => conversation));
   for (const key of rows.keys()) if (!known.has(key)) rows.delete(key);
   for (const item of state.list.items) {
     if (state.list.deleting[item.conversation] === "sent") continue;
     const words = when(item.updated * 1000);
-    if (words !== group) all.push(heading((group = words)));
+    if (!named.has(words)) all.push(heading(words));
+    named.add(words);
     all.push(row(item, state));
   }
   return all;
