@@ -1,7 +1,7 @@
 /** The models: which answers, what fits, fetching with its progress, changing to another one, deleting. */
 
 import { arrange, el, set } from "../base/dom.js";
-import { integer, t } from "../base/i18n.js";
+import { integer, language, t } from "../base/i18n.js";
 import { act } from "./load.js";
 import { button, grave, size } from "./parts.js";
 
@@ -51,7 +51,7 @@ function row(name) {
     const running = Boolean(fetching && !fetching.over);
     const swapping = Boolean(swap && !["done", "failed"].includes(swap.stage));
     set(title, "textContent", model.title);
-    set(about, "textContent", model.about);
+    set(about, "textContent", model[`about_${language}`] || model.about);
     set(state, "textContent", stateWords(model, fetching));
     set(bar, "hidden", !running);
     set(bar, "value", running && fetching.size ? fetching.done / fetching.size : 0);

@@ -52,7 +52,7 @@ class Address(Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind",
 class Model(Struct, frozen=True, forbid_unknown_fields=True):
     """One file to fetch. `file` is its name on disk, `size` in bytes, `sha256` in lower-case hex.
 
-    `purpose` tells whether it answers people or turns texts into vectors.
+    `purpose` tells whether it answers people or turns texts into vectors, `about_zh` is `about` in Chinese.
     """
 
     title: str
@@ -63,6 +63,7 @@ class Model(Struct, frozen=True, forbid_unknown_fields=True):
     sha256: Hash
     source: PyPI | Hub | Address
     purpose: Literal["chat", "embedding"] = "chat"
+    about_zh: str = ""
 
 
 class Catalogue(Struct, frozen=True, forbid_unknown_fields=True):

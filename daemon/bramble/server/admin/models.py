@@ -118,6 +118,7 @@ class ModelsRoom:
                 "name": name,
                 "title": model.title,
                 "about": model.about,
+                "about_zh": model.about_zh,
                 "licence": model.licence,
                 "purpose": model.purpose,
                 "size": model.size,
