@@ -9,6 +9,7 @@ a model that sees or hears, decides by itself to call a function or which keys J
 import json
 import os
 from collections.abc import Iterator
+from typing import Any
 from urllib.request import urlopen
 
 import pytest
@@ -47,9 +48,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
         "chat.max_tokens=512",
     )
     with urlopen(f"{live.until_ready()}/v1/models") as response:
-        name = json.load(response)["data"][0]["id"]
+        ByOpenAI.name = VectorsByOpenAI.name = json.load(response)["data"][0]["id"]
+    with urlopen(f"{live.url}/api/tags") as response:
+        tag = json.load(response)["models"][0]["name"]
+    ByOllama.name = VectorsByOllama.name = tag.removesuffix(":latest")
     for tests in (ByOpenAI, ByOllama, VectorsByOpenAI, VectorsByOllama):
-        tests.url, tests.name = live.url, name
+        tests.url = live.url
     yield live
     live.end()
 
@@ -95,6 +99,10 @@ class ByOpenAI(ChatModelIntegrationTests):
     def test_agent_loop(self, model: ChatOpenAI) -> None:
         super().test_agent_loop(model)
 
+    @pytest.mark.xfail(reason="The starter may talk to the longest answer inside of a call.")
+    def test_unicode_tool_call_integration(self, model: ChatOpenAI, **options: Any) -> None:
+        super().test_unicode_tool_call_integration(model, **options)
+
 
 class ByOllama(ChatModelIntegrationTests):
     """langchain-ollama, which has no way to say that a tool must be called."""
@@ -127,6 +135,12 @@ class ByOllama(ChatModelIntegrationTests):
     @property
     def model_override_value(self) -> str:
         return f"{self.name}:latest"
+
+    @pytest.mark.skip(
+        reason="It replays a recording, in which nobody asked for the list of models."
+    )
+    def test_stream_time(self) -> None:
+        """Not with a model that is looked for first."""
 
 
 class TestChatByOpenAI(ByOpenAI):
