@@ -16,8 +16,10 @@ PREFILL_ROWS = 32
 """From this many rows on a step's cost grows with each row alike; guesses stay below it."""
 TILE = 64
 """From this many rows on attention reads the cache once for all, below it once for each (ggml's `GGML_FA_TILE_Q`)."""
+DEARER = 0.0015
+"""How much dearer one of few rows is for each cell in front of it, as a part of its cost, before that is measured."""
 FAR = 256
-"""Cells in front of a row from which on that difference is measured."""
+"""Cells in front of a row from which on that is measured."""
 LEARNING = 0.3
 """Weight of the newest step in the measured cost of a row."""
 
@@ -31,7 +33,7 @@ class Pace:
         self._guess_rows = guess_rows
         self._costs = Costs()
         self._row_ms = 0.0
-        self._cell_ms = 0.0
+        self._dearer = DEARER
         self._decode_ms = 0.0
 
     @property
@@ -43,8 +45,8 @@ class Pace:
         """Prefill rows for the next step beside `decoding` rows: `cells` of the prompts are done, `missing` are not."""
         ms = self._max_step_ms - self._decode_ms if decoding else ALONE_MS
         rows = self.rows(ms, beside=decoding, cells=cells)
-        rest, dear = missing - rows, cells * self._cell_ms > self._row_ms
-        if dear and rows + decoding >= TILE and 0 < rest < TILE // 2:
+        rest = missing - rows
+        if cells * self._dearer > 1 and rows + decoding >= TILE and 0 < rest < TILE // 2:
             return min(
                 missing, self._rows_max - decoding
             )  # alone it would be the dearest step of all
@@ -60,10 +62,10 @@ class Pace:
             return SMALLEST
         rows, tile = int(ms / self._row_ms), TILE - beside
         if rows < tile:
-            few_ms = self._row_ms + cells * self._cell_ms
-            rows = max(SMALLEST, int(ms / few_ms))
-            longer = tile * self._row_ms / max(ms, rows * few_ms)
-            if longer <= few_ms / self._row_ms:
+            dearer = 1 + cells * self._dearer
+            rows = max(SMALLEST, int(ms / self._row_ms / dearer))
+            longer = tile * self._row_ms / max(ms, rows * self._row_ms * dearer)
+            if longer <= dearer:
                 rows = tile
         return min(rows, self._rows_max - beside)
 
@@ -78,7 +80,7 @@ class Pace:
         elif prefill >= SMALLEST:
             own = max(ms - self._decode_ms if decoding else ms, 0.01) / prefill
             if decoding + prefill < TILE and cells >= FAR:
-                self._cell_ms = _blend(self._cell_ms, max(own - self._row_ms, 0.0) / cells)
+                self._dearer += LEARNING * (max(own / self._row_ms - 1, 0) / cells - self._dearer)
                 return
             self._row_ms = _blend(self._row_ms, own)
             self._costs.learn(PREFILL_ROWS, self._row_ms * PREFILL_ROWS)
