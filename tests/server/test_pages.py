@@ -81,6 +81,13 @@ def test_an_installation_without_a_page_is_told(tmp_path: Path) -> None:
         Pages(tmp_path)
 
 
+async def test_a_drawing_that_is_opened_by_itself_runs_nothing(daemon: Running) -> None:
+    icon = next(path for path in await files(daemon) if path.endswith("icon.svg"))
+    async with daemon.http.get(daemon.url + icon) as response:
+        assert response.headers["Content-Security-Policy"] == "default-src 'none'"
+        assert response.headers["X-Content-Type-Options"] == "nosniff"
+
+
 @pytest.mark.parametrize("path", ["/", "/healthz", "/readyz", "/v1/models", "/nothing"])
 async def test_every_answer_carries_the_guards(daemon: Running, path: str) -> None:
     async with daemon.http.get(daemon.url + path) as response:

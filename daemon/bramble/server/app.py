@@ -58,10 +58,8 @@ HEADERS = {
     "Server": "Bramble",
 }
 OF_FILES = {
-    "Content-Security-Policy": "default-src 'none'",
     "X-Content-Type-Options": "nosniff",
     "Cross-Origin-Resource-Policy": "same-origin",
-    "Server": "Bramble",
 }
 """The page's files are many and small, and no documents: the page's own policy counts for them."""
 
@@ -117,6 +115,7 @@ def application(
 async def _add_headers(request: web.Request, response: web.StreamResponse) -> None:
     if request.path.startswith("/static/"):
         response.headers.update(OF_FILES)
+        response.headers.popall("Server", None)
         return
     response.headers.update(HEADERS)
     if request.scheme == "https":  # browsers complain of it where the link is not encrypted

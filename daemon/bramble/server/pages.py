@@ -93,7 +93,10 @@ class Pages:
         file = self._files.get(request.path)
         if file is None:
             raise NotFound("There is no such file.", "Load the page again.")
-        return _send(request, file, {"Cache-Control": FOREVER})
+        headers = {"Cache-Control": FOREVER}
+        if file.kind == TYPES[".svg"]:  # opened by itself it is a document
+            headers["Content-Security-Policy"] = "default-src 'none'"
+        return _send(request, file, headers, "Accept-Encoding")
 
 
 def folder() -> Path:
@@ -116,8 +119,10 @@ def _file(name: str, data: bytes) -> File:
     return File(kind, data, small if len(small) < 0.9 * len(data) else b"")
 
 
-def _send(request: web.Request, file: File, headers: dict[str, str]) -> web.Response:
-    headers |= {"Content-Type": file.kind, "Vary": "Accept, Accept-Encoding"}
+def _send(
+    request: web.Request, file: File, headers: dict[str, str], vary: str = "Accept, Accept-Encoding"
+) -> web.Response:
+    headers |= {"Content-Type": file.kind, "Vary": vary}
     if file.small and "gzip" in request.headers.get("Accept-Encoding", ""):
         return web.Response(body=file.small, headers=headers | {"Content-Encoding": "gzip"})
     return web.Response(body=file.plain, headers=headers)
