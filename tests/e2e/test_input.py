@@ -1,12 +1,13 @@
 """The input: what sends, what does not, and what is said when it cannot."""
 
 import asyncio
+from typing import Any
 
 from playwright.async_api import expect
 
 from tests.conftest import Start
 from tests.daemons import DEADLINE, Running
-from tests.e2e.conftest import Visit
+from tests.e2e.conftest import DESKTOP, Visit
 
 
 async def test_enter_sends_and_shift_enter_breaks_the_line(daemon: Running, visit: Visit) -> None:
@@ -154,3 +155,23 @@ async def test_drafts_survive_a_reload_each_in_its_conversation(
     await person.page.reload()
     await expect(person.bubbles.last).to_have_text("for the first\nchat")
     await expect(person.input).to_have_value("")
+
+
+async def test_at_twice_the_size_everything_is_in_reach(daemon: Running, visit: Visit) -> None:
+    """A window of 1280 × 800 zoomed to 200 %."""
+    twice: dict[str, Any] = {"viewport": {"width": 640, "height": 400}, "device_scale_factor": 2}
+    person = await (await visit(daemon.url, **DESKTOP | twice)).ready()
+    await person.ask(f"repeat 9 {'wide ' * 40}\n\n| a | b |\n|--|--|\n| {'x' * 90} | {'y' * 90} |")
+    overflow = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+    assert await person.page.evaluate(overflow) == 0
+    await expect(person.input).to_be_in_viewport()
+    await expect(person.button("New chat")).to_be_in_viewport()
+    await person.unfold()
+    await person.button("Settings").click()
+    about = person.page.get_by_role("heading", name="About")
+    await about.scroll_into_view_if_needed()
+    await expect(about).to_be_in_viewport()
+    await expect(person.button("Close")).to_be_in_viewport()
+    assert await person.page.evaluate(overflow) == 0
+    await person.button("Close").click()
+    await person.ask("say 1")
