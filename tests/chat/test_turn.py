@@ -9,7 +9,8 @@ import pytest
 
 from bramble.chat import parts
 from bramble.chat.answer import Over
-from bramble.chat.turn import Answering, Chat
+from bramble.chat.answers import Answering
+from bramble.chat.turn import Chat
 from bramble.engine.wire import Turn
 from bramble.errors import PromptTooLong
 from tests.conftest import Start

@@ -21,6 +21,12 @@ class Stopping(BrambleError):
         super().__init__("The appliance is shutting down.", "Try again in a minute.")
 
 
+class Answering(BrambleError):
+    """The conversation is being answered already."""
+
+    code = "answering"
+
+
 class Answers:
     """Holds answers by their number. One that is not kept is gone when it is over."""
 

@@ -5,14 +5,15 @@ It refuses a second message while the first is being answered.
 
 import asyncio
 import logging
-import time
 from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
 
 import msgspec
 
 from bramble.access.buckets import Buckets
+from bramble.chat import again
 from bramble.chat.answer import Answer, Over
+from bramble.chat.answers import Answering
 from bramble.chat.devices import Change, Devices, Renewal
 from bramble.chat.history import recalled
 from bramble.chat.recall import Recall
@@ -27,19 +28,7 @@ from bramble.engine.client import Engine
 from bramble.errors import BrambleError, ModelUnavailable, TooMany
 from bramble.scheduler import Request, Scheduler
 
-AGAIN_SECONDS = 3600.0
-"""What broke off longer ago than this is not gone on with alone: nobody waits for it any more."""
-LOOK_SECONDS = 5.0
-"""Between two looks for a model, while there is none to go on with."""
-
-
 log = logging.getLogger("bramble.chat")
-
-
-class Answering(BrambleError):
-    """The conversation is being answered already."""
-
-    code = "answering"
 
 
 class Said(msgspec.Struct, frozen=True):
@@ -97,21 +86,9 @@ class Chat:
     def start(self) -> None:
         """Keep the store within its bounds; go on, once there is a model, with what the daemon's end broke off."""
         if self.settings.continue_after_restart:
-            self._tasks.append(asyncio.create_task(self._go_on_again()))
+            going = again.go_on(self._store, self._engine, self._recall, self.go_on)
+            self._tasks.append(asyncio.create_task(going))
         self._tasks.append(asyncio.create_task(self.upkeep.run()))
-
-    async def _go_on_again(self) -> None:
-        broken = await self._store.unfinished(time.time() - AGAIN_SECONDS)
-        while broken and not self._recall.model:
-            try:
-                await self._engine.ready()
-            except BrambleError:  # it may come: a model is put away, fetched, or fits later
-                await asyncio.sleep(LOOK_SECONDS)
-        for each in broken:
-            try:
-                await self.go_on(each.owner, each.owner, each.conversation, each.message)
-            except BrambleError as error:
-                log.warning("an answer was not gone on with: %s", error.message)
 
     def complete(self, person: str, request: Request, *, fresh: bool = False) -> Answer:
         """Answer a conversation that somebody else keeps; `fresh` computes it in any case.
