@@ -109,7 +109,9 @@ class Fetches:
             while not fetch.over:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(over.wait(), TELL_SECONDS)
+                    break
                 self._tell()
+            self._tell()  # whoever waits for the end hears of it, also where it came between two looks
 
     def _fetch(self, fetch: Fetch, over: Callable[[], object]) -> None:
         """In a thread of its own: whatever happens, it is over afterwards."""
