@@ -36,6 +36,9 @@ def test_shares_are_fair_and_spend_the_budget(missing: list[int], budget: int) -
 def test_the_budget_follows_the_measured_cost_and_leaves_room_for_decoding() -> None:
     pace = Pace(rows_max=512, max_step_ms=250)
     assert pace.budget(decoding=0) == SMALLEST
+    pace.learn(decoding=1, prefill=20, ms=100, cells=2000)  # the very first step may be such a one
+    assert pace.row_ms == 5
+    pace = Pace(rows_max=512, max_step_ms=250)
     for _ in range(30):
         pace.learn(decoding=1, prefill=0, ms=50)
         pace.learn(decoding=1, prefill=100, ms=50 + 400)

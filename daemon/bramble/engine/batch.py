@@ -47,10 +47,8 @@ class Pace:
         rows = self.rows(ms, beside=decoding, cells=cells)
         rest = missing - rows
         if cells * self._dearer > 1 and rows + decoding >= TILE and 0 < rest < TILE // 2:
-            return min(
-                missing, self._rows_max - decoding
-            )  # alone it would be the dearest step of all
-        return rows
+            rows = missing  # the rest alone would be the dearest step of all
+        return min(rows, self._rows_max - decoding)
 
     def rows(self, ms: float, *, beside: int = 0, cells: int = 0) -> int:
         """How many prefill rows fit a time, `beside` others in the batch.
@@ -79,7 +77,7 @@ class Pace:
             self._decode_ms = _blend(self._decode_ms, ms)
         elif prefill >= SMALLEST:
             own = max(ms - self._decode_ms if decoding else ms, 0.01) / prefill
-            if decoding + prefill < TILE and cells >= FAR:
+            if self._row_ms and decoding + prefill < TILE and cells >= FAR:
                 self._dearer += LEARNING * (max(own / self._row_ms - 1, 0) / cells - self._dearer)
                 return
             self._row_ms = _blend(self._row_ms, own)
