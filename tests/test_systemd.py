@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import pty
 import select
 import signal
 import socket
@@ -50,11 +51,14 @@ def manager(tmp_path: Path) -> Iterator[Manager]:
     manager.close()
 
 
-def serve(starter: Path, state_dir: Path, **environment: str) -> subprocess.Popen[str]:
+def serve(
+    starter: Path, state_dir: Path, stdin: int = subprocess.DEVNULL, **environment: str
+) -> subprocess.Popen[str]:
     settings = ["server.port=0", f"engine.model={starter}", f"state_dir={state_dir}"]
     return subprocess.Popen(
         [sys.executable, "-m", "bramble", "serve", *(f"--set={each}" for each in settings)],
         env=os.environ | environment,
+        stdin=stdin,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
@@ -120,6 +124,18 @@ def test_a_hangup_is_a_reload(manager: Manager, starter: Path, tmp_path: Path) -
     process.terminate()
     process.communicate(timeout=DEADLINE)
     assert process.returncode == 0
+
+
+def test_a_hangup_of_its_terminal_ends_it(manager: Manager, starter: Path, tmp_path: Path) -> None:
+    outer, inner = pty.openpty()
+    process = serve(starter, tmp_path, inner, NOTIFY_SOCKET=manager.path)
+    manager.until(lambda message: message.startswith("STATUS=") and "0 answering" in message)
+    process.send_signal(signal.SIGHUP)
+    manager.until(lambda message: message == "STOPPING=1")
+    process.communicate(timeout=DEADLINE)
+    assert process.returncode == 0
+    for descriptor in (outer, inner):
+        os.close(descriptor)
 
 
 async def test_the_watchdog_is_fed_only_while_it_is_alive(

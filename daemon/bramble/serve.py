@@ -5,6 +5,7 @@ import logging
 import resource
 import signal
 import socket
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -35,11 +36,13 @@ async def serve(config: Config, model: Path, sources: Sources) -> int:
     listeners = _listeners(config)
     spec = engine_spec(config, model, chosen(config), delegation.divide())
     daemon = Daemon(config, spec, listeners, sources=sources)
+    # At a terminal it says that the terminal is gone.
+    hangup = leave.set if sys.stdin is not None and sys.stdin.isatty() else daemon.reload
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, hangup)
     await daemon.start()
     scheme = "https" if daemon.tls else "http"
     print(f"Bramble is at {_addresses(scheme, config.server.host, listeners[0])}", flush=True)
     await _tell_setup_code(daemon)
-    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, daemon.reload)
     await leave.wait()
     await daemon.stop()
     return 0
