@@ -105,6 +105,16 @@ async def test_a_backup_is_a_store_to_restore(
     assert list(tmp_path.glob(".backup-*")) == []
 
 
+async def test_a_backup_that_cannot_be_made_says_why(
+    daemon: Running, admin: Admin, tmp_path: Path
+) -> None:
+    (tmp_path / "bramble.sqlite").rename(tmp_path / "elsewhere")
+    status, body = await admin("GET", "backup")
+    (tmp_path / "elsewhere").rename(tmp_path / "bramble.sqlite")
+    assert status == 507
+    assert "There is no" in body["error"]["message"]
+
+
 async def test_accounts_and_keys(daemon: Running, admin: Admin) -> None:
     assert (await admin("POST", "accounts", {"name": "ada", "password": HERS}))[0] == 201
     assert (await admin("POST", "accounts", {"name": "ada", "password": HERS}))[0] == 400

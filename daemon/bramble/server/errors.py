@@ -11,6 +11,7 @@ from aiohttp.typedefs import Handler
 from bramble.access.identity import WrongPassword
 from bramble.chat.answer import Internal
 from bramble.chat.answers import Stopping
+from bramble.chat.copies import NoCopy
 from bramble.chat.file import DiskFull
 from bramble.errors import (
     BadRequest,
@@ -35,6 +36,7 @@ STATUS: tuple[tuple[type[BrambleError], int], ...] = (
     (EngineLost, 503),
     (Stopping, 503),
     (DiskFull, 507),
+    (NoCopy, 507),
 )
 RETRY_SECONDS = 5.0
 """Retry-After of a 503 where nobody knows better."""

@@ -87,7 +87,7 @@ OPERATIONS: tuple[Operation, ...] = (
         also=(404,),
     ),
     _admin("delete", "keys/{id}", "End a key", {JSON: S.shape(id=S.TEXT)}, also=(404,)),
-    _admin("get", "backup", "All conversations in one file", {SQLITE: {}}),
+    _admin("get", "backup", "All conversations in one file", {SQLITE: {}}, also=(507,)),
     _admin("get", "config", "Every setting"),
     _admin("patch", "config", "Change settings", body=dict[str, Any]),
     _admin(

@@ -50,6 +50,7 @@ WORDS = {
     421: "This machine is not known by that name",
     429: "Too often",
     503: "Not now; Retry-After says when",
+    507: "There is no room for it",
 }
 ALWAYS = (401, 403, 421, 429, 503)
 WITH_BODY = (400, 408, 413)
