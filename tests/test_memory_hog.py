@@ -151,6 +151,8 @@ async def test_a_hog_comes_and_goes_while_four_people_chat(starter: Path, tmp_pa
         await this.stays("memory_tight")
         assert not this.tally.refused, "while it is tight everybody is answered"
         this.leave_free(0.04)
+        await this.reaches("slots_dropped")
+        this.leave_free(0.04)  # what they gave back is taken as well
         await this.stays("model_unloaded")
         assert not daemon.children(), "its memory is free"
         refused, whole = len(this.tally.refused), this.tally.whole
