@@ -99,7 +99,10 @@ async def test_old_exchanges_are_left_out_when_they_do_not_fit(start: Start) -> 
 
 async def test_what_was_left_out_stays_out(start: Start) -> None:
     """The prompt of every turn begins as the last one's, until there is no room again; another answer's does, too."""
-    async with start(engine=["--refuse-above", "8"]) as daemon:
+    prompt = (
+        "What goes is weighed by its letters, of which these are the ones of the system prompt."
+    )
+    async with start([f"chat.system_prompt={prompt}"], ["--refuse-above", "8"]) as daemon:
         chat = daemon.daemon.chat
         conversation, *_ = await ask(chat, "say 1 0.0001")
         for number in range(2, 13):

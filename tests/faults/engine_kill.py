@@ -32,6 +32,13 @@ class Logprobs(TypedDict):
     top_logprobs: list[dict[str, float]]
 
 
+class Choice(TypedDict):
+    """What `/v1/completions` answers."""
+
+    text: str
+    logprobs: Logprobs
+
+
 class KillEngine(Fault):
     """The engine is killed at a random moment of an answer.
 
@@ -87,20 +94,36 @@ async def _die(
 
 async def _compare(http: ClientSession, url: str, text: str, before: str, rest: str) -> bool:
     """Hold what followed the seam against a new completion. Returns whether they part at a near-tie."""
-    body = {
-        "prompt": PROMPT.format(Config().chat.system_prompt, text) + before,
-        "max_tokens": TOKENS,
-        "temperature": 0,
-        "logprobs": 10,
-    }
-    async with http.post(f"{url}/v1/completions", json=body) as response:
-        assert response.status == 200, await response.text()
-        (fresh,) = (await response.json())["choices"]
+    prompt = PROMPT.format(Config().chat.system_prompt, text) + before
+    fresh = await _complete(http, url, prompt)
     if fresh["text"].startswith(rest):
         return False
-    gap = _gap(fresh["logprobs"], rest)
+    if rest.startswith(fresh["text"]):
+        gap = await _gap_of_end(http, url, prompt + fresh["text"], rest[len(fresh["text"]) :])
+    else:
+        gap = _gap(fresh["logprobs"], rest)
     assert gap < TIE, f"{gap:.2f} nats: {before[-40:]!r} goes on {rest!r}, not {fresh['text']!r}"
     return True
+
+
+async def _complete(http: ClientSession, url: str, prompt: str, **options: object) -> Choice:
+    greedy = {"max_tokens": TOKENS, "temperature": 0, "logprobs": 10}
+    async with http.post(
+        f"{url}/v1/completions", json={"prompt": prompt, **greedy, **options}
+    ) as response:
+        assert response.status == 200, await response.text()
+        (choice,) = (await response.json())["choices"]
+    return choice
+
+
+async def _gap_of_end(http: ClientSession, url: str, prompt: str, rest: str) -> float:
+    """The gap in nats between the end of a text and going on so. The end is told as an empty token."""
+    async with http.post(f"{url}/tokenize", json={"content": "<|im_end|>"}) as response:
+        (end,) = (await response.json())["tokens"]
+    instead = await _complete(http, url, prompt, max_tokens=1, logit_bias={str(end): -100})
+    (top,) = instead["logprobs"]["top_logprobs"]
+    others = [value for name, value in top.items() if name and rest.startswith(name)]
+    return top.get("", 0.0) - max(others, default=-math.inf)
 
 
 def _gap(told: Logprobs, rest: str) -> float:

@@ -6,7 +6,7 @@ import { state } from "../base/state.js";
 import { choice, field } from "../settings/forms.js";
 import { give, offered, remove, save, write } from "./choice.js";
 
-const FREEDOM = { exact: 0.2, usual: undefined, free: 0.9 }; // temperature
+const FREEDOM = { exact: 0.1, usual: undefined, free: 0.9 }; // temperature
 const LONGEST_NAME = 60;
 const LONGEST_PROMPT = 8000; // characters, the protocol's limits
 const NOBODY = { id: "", name: "", prompt: "" };
@@ -93,7 +93,7 @@ export function editorView(body) {
 
 function freedomOf({ temperature }) {
   if (temperature === undefined) return "usual";
-  return temperature <= 0.4 ? "exact" : temperature >= 0.8 ? "free" : "usual";
+  return temperature <= 0.25 ? "exact" : temperature >= 0.8 ? "free" : "usual";
 }
 
 /** Another choice sets the temperature; the same one leaves what there was. */

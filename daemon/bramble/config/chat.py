@@ -10,7 +10,7 @@ class ChatSettings(Struct, frozen=True):
 
     system_prompt: Annotated[
         str, Meta(description="What the model is told before every conversation; may be empty.")
-    ] = "You are Bramble, a helpful assistant. Answer clearly, in the language of the question."
+    ] = "You are a helpful AI assistant named Bramble. Answer clearly and briefly."
     temperature: Annotated[
         float,
         Meta(
@@ -18,7 +18,7 @@ class ChatSettings(Struct, frozen=True):
             le=2,
             description="How freely answers on the page are worded; 0 takes the likeliest word.",
         ),
-    ] = 0.6
+    ] = 0.4
     typing_ahead: Annotated[
         bool,
         Meta(
