@@ -21,7 +21,7 @@ SOURCE_LIMIT = 256 * 1024
 OUTPUT_LIMIT = 4 * 1024 * 1024
 REPEAT_LIMIT = 64 * 1024
 SECONDS = 2.0
-MEMORY = 256 * 1024 * 1024
+MEMORY = 160 * 1024 * 1024
 
 CHATML = (
     "{% for message in messages %}<|im_start|>{{ message.role }}\n{{ message.content }}<|im_end|>\n"
