@@ -16,6 +16,7 @@ A release that does not answer is taken back; run again, nothing is done twice. 
   --name NAME      give the machine this name; its page is then http://NAME.local
   --port PORT      where the page is to be (80)
   --reboot         restart the machine if its kernel flags had to be changed
+  --update-key PUB the public key of minisign whose updates `sudo bramble update` takes (deploy/wheels/pack.sh)
   --wheels DIR     a wheelhouse that is there already (deploy/wheels/build.sh)
   --uninstall      take Bramble off again; conversations, models and settings stay
   --purge          with --uninstall: delete those, too
@@ -45,6 +46,9 @@ while (($#)); do
       [[ ${2:-} =~ ^[0-9]{1,5}$ ]] || fail "--port wants a number."
       options+=(--extra-vars "{\"bramble_port\": $2}"); shift ;;
     --reboot) options+=(--extra-vars '{"bramble_reboot": true}') ;;
+    --update-key)
+      [[ -f ${2:-} ]] || fail "there is no key at ${2:-(nothing)}." "Name a public key of minisign."
+      options+=(--extra-vars "bramble_update_key=$(realpath "$2")"); shift ;;
     --wheels) wheels=$(realpath "${2:?--wheels wants a folder}"); shift ;;
     --uninstall) playbook=uninstall.yml ;;
     --purge) options+=(--extra-vars '{"bramble_purge": true}') ;;

@@ -24,6 +24,7 @@ if [[ ! -f .venv/tests-stamp || $(<.venv/tests-stamp) != "$stamp" ]]; then
   python -m pip install -q -e '.[test]'
   printf '%s\n' "$stamp" >.venv/tests-stamp
 fi
+need minisign minisign
 need chromium chromium chromium-browser google-chrome
 
 # What looks for mistakes that keep people out, for the page's tests only.

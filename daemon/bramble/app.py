@@ -11,7 +11,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from bramble import affinity, systemd
+from bramble import __version__, affinity, systemd
 from bramble.access.buckets import Buckets
 from bramble.access.keeper import Keeper
 from bramble.board.files import MACHINE
@@ -24,7 +24,7 @@ from bramble.config import Config, Sources
 from bramble.control import Control
 from bramble.engine.client import Engine, EngineSpec, EngineState, Phase
 from bramble.engine.wire import Load
-from bramble.errors import ConfigError
+from bramble.errors import ConfigError, ModelUnavailable
 from bramble.guards import Guards
 from bramble.idle import Idle
 from bramble.journal import Journal
@@ -41,7 +41,7 @@ from bramble.server.app import Room, application
 from bramble.server.door import Door
 from bramble.server.metrics import Metrics
 from bramble.server.ollama.pull import Pulls
-from bramble.server.status import Status
+from bramble.server.status import ANSWERING, Status
 from bramble.specs import embedder, engine_spec, like
 from bramble.swap import Swapper
 from bramble.takeover import Takeover
@@ -106,7 +106,7 @@ class Daemon:
         self.chat = Chat(
             config.chat, config.cache, config.store, self.store, self.engine, self.scheduler, pace
         )
-        self.control = Control(config.state_dir, {"restore": self._restore})
+        self.control = Control(config.state_dir, {"restore": self._restore, "ready": self._ready})
         self.tls = certificate(config.server.tls)
         self.keeper = Keeper(config.state_dir)
         self.status = Status(
@@ -262,6 +262,12 @@ class Daemon:
             self.scheduler.resize(state.model.slots)
             if self._cores:
                 affinity.keep_to(affinity.own_cores(self._cores, state.model.threads))
+
+    async def _ready(self) -> str:
+        """The version that answers: what an update waits for."""
+        if self.engine.state.phase not in ANSWERING:
+            raise ModelUnavailable("No model answers yet.")
+        return __version__
 
     async def _restore(self) -> str:
         await self.chat.restore()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bramble import __version__
 from bramble.cli_access import add_commands
-from bramble.errors import BrambleError, ConfigError, NotFound
+from bramble.errors import BadRequest, BrambleError, ConfigError, NotFound
 
 EX_CONFIG = 78
 """The exit status of sysexits.h for a configuration that is wrong; systemd does not restart on it."""
@@ -63,6 +63,14 @@ def _parser() -> argparse.ArgumentParser:
     restore = add("restore", parents=settings, help="put such a copy in place of what is there")
     restore.add_argument("file", type=Path, help="what `bramble backup` wrote")
     restore.set_defaults(run=_restore)
+    update = add("update", parents=settings, help="install a signed release on an appliance")
+    update.add_argument("source", nargs="?", metavar="FILE", help="a pack, or its https address")
+    update.add_argument("--back", action="store_true", help="run the release before again")
+    update.add_argument(
+        "--key", type=Path, metavar="FILE", help="(default: /etc/bramble/update.pub)"
+    )
+    update.add_argument("--older", action="store_true", help="also where it is older than this one")
+    update.set_defaults(run=_update)
     models = add("models", help="show, fetch or remove models")
     add = models.add_subparsers(metavar="action", required=True).add_parser
     add("list", parents=settings, help="show them").set_defaults(run=_list)
@@ -230,6 +238,20 @@ def _restore(options: argparse.Namespace) -> int:
     from bramble.keeping import restore
 
     restore(load(options.config, options.set), options.file)
+    return 0
+
+
+def _update(options: argparse.Namespace) -> int:
+    from bramble.config import load
+    from bramble.updates.command import KEY, Update
+
+    update = Update(load(options.config, options.set))
+    if options.back:
+        update.back()
+        return 0
+    if options.source is None:
+        raise BadRequest("Which update?", "Name the file of a pack, or its https address.")
+    update.run(options.source, options.key or KEY, older=options.older)
     return 0
 
 

@@ -108,6 +108,11 @@ class Appliance:
         """Run a shell command on the machine that has to succeed."""
         return run("ssh", *self.ssh.split(), self.address, command).strip()
 
+    def put(self, file: Path) -> str:
+        """Copy a file onto the machine; returns where it is there."""
+        shutil.copy(file, self._root / "root" / file.name)
+        return f"/root/{file.name}"
+
     def property(self, name: str, unit: str = "bramble.service") -> str:
         """What systemd says about a unit."""
         return self.run(f"systemctl show --property {name} --value {unit}")

@@ -13,6 +13,7 @@ from zipfile import ZipFile
 import pytest
 
 from tests.deploy.appliance import GUEST, REPO, Appliance, run, until
+from tests.updates.packs import Keys, pack
 
 pytestmark = [pytest.mark.systemd, pytest.mark.timeout(1800)]
 
@@ -144,11 +145,51 @@ def test_a_release_that_does_not_start_is_taken_back(
     appliance: Appliance, wheels: Path, starter: Path, tmp_path: Path
 ) -> None:
     running = appliance.run("readlink /opt/bramble/current")
-    done = deploy(appliance, broken(wheels, tmp_path), "--model", str(starter))
+    done = deploy(
+        appliance, house_of(wheels, tmp_path, "9.9.0", broken=True), "--model", str(starter)
+    )
     assert done.returncode != 0
     assert "the one before is back" in done.stdout + done.stderr
     assert appliance.run("readlink /opt/bramble/current") == running
     until(lambda: status("/readyz") == 200)
+
+
+def test_its_commands_act_on_what_the_service_keeps(appliance: Appliance) -> None:
+    key = appliance.run("bramble keys add reader")
+    assert "reader" in appliance.run("bramble keys list") and key
+    assert appliance.run("stat -c %U /var/lib/bramble/access.json") == "bramble"
+    appliance.run("bramble backup /root/all.sqlite")
+    assert "in place" in appliance.run("bramble restore /root/all.sqlite")
+    assert "SmolLM2" in appliance.run("bramble models list")
+    assert "sudo bramble" in appliance.run("runuser -u nobody -- bramble doctor 2>&1 || true")
+
+
+def test_a_signed_update_runs_and_a_broken_one_does_not(
+    appliance: Appliance, wheels: Path, tmp_path: Path
+) -> None:
+    keys = Keys(tmp_path)
+    appliance.run(f"mv {appliance.put(keys.public)} /etc/bramble/update.pub")
+
+    def brought(name: str, version: str, *, broken: bool) -> str:
+        house = house_of(wheels, tmp_path / name, version, broken=broken)
+        made = pack(house, keys, tmp_path / f"{name}-out")
+        appliance.put(made.with_name(f"{made.name}.minisig"))
+        return appliance.put(made)
+
+    good = brought("good", "9.8.0", broken=False)
+    assert "Bramble 9.8.0 answers." in appliance.run(f"bramble update {good}")
+    assert status("/readyz") == 200
+    assert "9.8.0" in appliance.run("bramble --version")
+    assert "runs already" in appliance.run(f"bramble update {good}")
+    running = appliance.run("readlink /opt/bramble/current")
+    bad = brought("bad", "9.9.0", broken=True)
+    told = appliance.run(f"bramble update {bad} 2>&1 || true")
+    assert "9.9.0 did not answer; 9.8.0 is back" in told and "broken on purpose" in told
+    assert appliance.run("readlink /opt/bramble/current") == running
+    until(lambda: status("/readyz") == 200)
+    appliance.run("bramble update --back")
+    until(lambda: status("/readyz") == 200)
+    assert "9.8.0" not in appliance.run("bramble --version")
 
 
 def test_it_can_be_taken_off_again(appliance: Appliance, wheels: Path) -> None:
@@ -159,25 +200,31 @@ def test_it_can_be_taken_off_again(appliance: Appliance, wheels: Path) -> None:
     assert "bramble" not in appliance.run("ls /var/lib /opt /etc; getent passwd | cut -d: -f1")
 
 
-def broken(wheels: Path, folder: Path) -> Path:
-    """The same wheelhouse, but its Bramble has lost a file that only serving needs."""
-    house = folder / "broken"
+def house_of(wheels: Path, folder: Path, version: str, *, broken: bool = False) -> Path:
+    """The same wheelhouse with another version of Bramble, which may have lost a file that only serving needs."""
+    house = folder / "house"
     shutil.copytree(wheels, house)
     wheel = next(house.glob("bramble-*.whl"))
+    old = wheel.name.split("-")[1]
     with ZipFile(wheel) as whole:
-        files = {name: whole.read(name) for name in whole.namelist()}
-    files["bramble/server/app.py"] = b'raise RuntimeError("this release is broken on purpose")\n'
-    record = next(name for name in files if name.endswith("RECORD"))
-    files[record] = b"".join(
-        line for line in files[record].splitlines(keepends=True) if b"server/app.py" not in line
-    )
-    with ZipFile(wheel, "w") as changed:
+        files = {name: whole.read(name) for name in whole.namelist() if "/RECORD" not in name}
+    wheel.unlink()
+    files = {name.replace(f"bramble-{old}", f"bramble-{version}"): files[name] for name in files}
+    information = f"bramble-{version}.dist-info"
+    for name in ("bramble/__init__.py", f"{information}/METADATA"):
+        files[name] = files[name].replace(old.encode(), version.encode(), 1)
+    if broken:
+        files["bramble/server/app.py"] = (
+            b'raise RuntimeError("this release is broken on purpose")\n'
+        )
+    record = f"{information}/RECORD"
+    files[record] = "".join(f"{name},,\n" for name in (*files, record)).encode()
+    new = house / wheel.name.replace(old, version)
+    with ZipFile(new, "w") as changed:
         for name, data in files.items():
             changed.writestr(name, data)
-    for version in PYTHON.values():
-        lock = house / f"requirements-{version}.lock"
-        digest = run("sha256sum", wheel).split()[0]
-        lock.write_text(
-            re.sub(r"(bramble==\S+ --hash=sha256:)\w+", rf"\g<1>{digest}", lock.read_text())
-        )
+    digest = run("sha256sum", new).split()[0]
+    for lock in house.glob("requirements-*.lock"):
+        own = f"bramble=={version} --hash=sha256:{digest}"
+        lock.write_text(re.sub(r"^bramble==.*$", own, lock.read_text(), flags=re.MULTILINE))
     return house
