@@ -48,7 +48,7 @@ if (($# == 0)); then
   ruff check --quiet
   PYRIGHT_PYTHON_IGNORE_WARNINGS=1 pyright
   lint-imports
-  shellcheck .ci/run deploy/*.sh deploy/*/*.sh tests/*.sh tests/bench/*.sh
+  shellcheck .ci/run deploy/*.sh deploy/*/*.sh deploy/roles/bramble/files/bramble tests/*.sh tests/bench/*.sh
   ansible-lint --offline --nocolor -q --profile production deploy/site.yml deploy/uninstall.yml
 fi
 exec pytest "$@"

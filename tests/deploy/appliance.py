@@ -37,19 +37,20 @@ def until(what: Callable[[], bool], seconds: float = DEADLINE) -> None:
         time.sleep(0.2)
 
 
-def base(suite: str) -> Path:
-    """An unpacked Debian of this suite; made once."""
+def base(suite: str, extra: str = "") -> Path:
+    """An unpacked Debian of this suite, with an extra package or without; made once."""
     for tool in "mmdebstrap", "systemd-nspawn", "ssh-keygen":
         if shutil.which(tool) is None:
             pytest.fail(
                 f"{tool} is missing: apt-get install mmdebstrap systemd-container openssh-client"
             )
-    root = CACHE / suite
+    root = CACHE / f"{suite}{extra and '-'}{extra}"
     if not root.exists():
         CACHE.mkdir(parents=True, exist_ok=True)
-        part = CACHE / f"{suite}.part"
+        part = root.with_suffix(".part")
+        packages = f"{PACKAGES},{extra}" if extra else PACKAGES
         shutil.rmtree(part, ignore_errors=True)
-        run("mmdebstrap", "--quiet", "--variant=minbase", f"--include={PACKAGES}", suite, part)
+        run("mmdebstrap", "--quiet", "--variant=minbase", f"--include={packages}", suite, part)
         part.rename(root)
     return root
 
@@ -57,11 +58,18 @@ def base(suite: str) -> Path:
 class Appliance:
     """One machine that ssh reaches as root."""
 
-    def __init__(self, suite: str, folder: Path) -> None:
+    def __init__(
+        self,
+        suite: str,
+        folder: Path,
+        extra: str = "",
+        prepare: Callable[[Path], None] = lambda _: None,
+    ) -> None:
+        """Boot a fresh copy of `base(suite, extra)`, whose files `prepare` may change first."""
         self._root, self._space = folder / "root", f"bramble-{os.getpid()}"
         self._link = f"br{os.getpid()}"
         key, known = folder / "key", folder / "known"
-        run("cp", "-a", base(suite), self._root)
+        run("cp", "-a", base(suite, extra), self._root)
         run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key)
         ssh = self._root / "root/.ssh"
         ssh.mkdir(mode=0o700, exist_ok=True)
@@ -72,6 +80,7 @@ class Appliance:
             f"-i {key} -o StrictHostKeyChecking=no -o UserKnownHostsFile={known} -o LogLevel=ERROR"
         )
         self.address = f"root@{GUEST}"
+        prepare(self._root)
         self._network()
         self._boot()
 
