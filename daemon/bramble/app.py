@@ -173,7 +173,7 @@ class Daemon:
         self._watchdog.cancel()
         self._looking.cancel()
         await self.control.stop()
-        self._door.close()
+        await self._door.close()
         await self.takeover.stop()
         await self.fetches.close()
         await self.chat.drain(self._drain)

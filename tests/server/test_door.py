@@ -4,11 +4,12 @@ import asyncio
 from asyncio import StreamReader, StreamWriter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from pathlib import Path
 
 import pytest
 
 from tests.conftest import Start
-from tests.daemons import DEADLINE, Running
+from tests.daemons import DEADLINE, Live, Running
 from tests.page import page
 
 HEALTH = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -21,8 +22,8 @@ Wire = tuple[StreamReader, StreamWriter]
 class Visitor:
     """Opens connections and closes what is left of them in the end."""
 
-    def __init__(self, daemon: Running) -> None:
-        self._port = int(daemon.url.rsplit(":")[-1])
+    def __init__(self, url: str) -> None:
+        self._port = int(url.rsplit(":")[-1])
         self._open: list[StreamWriter] = []
 
     async def connect(self, sends: bytes = b"", source: str = "127.0.0.1") -> Wire:
@@ -57,7 +58,7 @@ async def answer(reader: StreamReader) -> bytes:
 @pytest.fixture
 async def quick(start: Start) -> AsyncIterator[tuple[Running, Visitor]]:
     async with start(QUICK) as daemon:
-        visitor = Visitor(daemon)
+        visitor = Visitor(daemon.url)
         yield daemon, visitor
         visitor.leave()
 
@@ -102,9 +103,29 @@ async def test_who_waits_for_an_answer_may_wait_for_long(quick: tuple[Running, V
         assert (await response.json())["usage"]["completion_tokens"] == 30
 
 
+async def test_who_came_before_the_door_was_closed_is_answered(
+    starter: Path, tmp_path: Path
+) -> None:
+    """The daemon that stops refuses nobody; who comes later waits for the next one at systemd's socket."""
+    live = Live(tmp_path, f"engine.model={starter}")
+    visitor = Visitor(live.url)
+    just_came, halfway = await visitor.connect(), await visitor.connect(HEALTH[:20])
+    await answer((await visitor.connect(HEALTH))[0])  # so that those before have been let in
+    live.process.terminate()
+    async with asyncio.timeout(DEADLINE):
+        while "stopping" not in live.log.read_text():
+            await asyncio.sleep(0.01)
+    just_came[1].write(HEALTH)
+    halfway[1].write(HEALTH[20:])
+    for reader, _ in (just_came, halfway):
+        assert (await answer(reader)).startswith(b"HTTP/1.1 200 ")
+    visitor.leave()
+    live.end()
+
+
 async def test_the_silent_make_room_for_who_comes(start: Start) -> None:
     async with start(FEW) as daemon:
-        visitor = Visitor(daemon)
+        visitor = Visitor(daemon.url)
         silent = [await visitor.connect() for _ in range(10)]
         reader, _ = await visitor.connect(HEALTH)
         assert b" 200 " in await answer(reader)
@@ -115,7 +136,7 @@ async def test_the_silent_make_room_for_who_comes(start: Start) -> None:
 
 async def test_an_address_whose_connections_are_all_in_use_is_told_to_wait(start: Start) -> None:
     async with start(FEW) as daemon, AsyncExitStack() as pages:
-        visitor = Visitor(daemon)
+        visitor = Visitor(daemon.url)
         for _ in range(4):
             await pages.enter_async_context(page(daemon.http, daemon.url))
         reader, _ = await visitor.connect(HEALTH)
@@ -129,7 +150,7 @@ async def test_an_address_whose_connections_are_all_in_use_is_told_to_wait(start
 
 async def test_all_addresses_together_have_a_bound(start: Start) -> None:
     async with start(["server.limits.connections=8"]) as daemon:
-        visitor = Visitor(daemon)
+        visitor = Visitor(daemon.url)
         silent = [await visitor.connect(source=f"127.0.0.{n}") for n in range(2, 12)]
         reader, _ = await visitor.connect(HEALTH)
         assert b" 200 " in await answer(reader)
@@ -142,7 +163,7 @@ async def test_places_are_given_back(start: Start) -> None:
         for _ in range(12):
             async with page(daemon.http, daemon.url) as one:
                 await one.state()
-        visitor = Visitor(daemon)
+        visitor = Visitor(daemon.url)
         for _ in range(12):
             reader, writer = await visitor.connect(b"nonsense\r\n\r\n")
             assert b" 400 " in await rest(reader)
@@ -156,7 +177,7 @@ async def test_a_body_that_dribbles_into_a_route_that_reads_none_is_ended(
 ) -> None:
     monkeypatch.setattr("bramble.server.guest.BODY_SECONDS", 0.3)
     async with start(["server.limits.idle=60"]) as daemon:
-        visitor = Visitor(daemon)
+        visitor = Visitor(daemon.url)
         body = (
             b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{"
         )
@@ -173,7 +194,7 @@ async def test_a_large_body_may_take_longer_as_long_as_it_comes(
     monkeypatch.setattr("bramble.server.body.BODY_RATE", 1000)
     head = b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9000\r\n\r\n"
     async with start(["server.limits.idle=60"]) as daemon:
-        visitor = Visitor(daemon)
+        visitor = Visitor(daemon.url)
         reader, writer = await visitor.connect(head)
         for _ in range(9):
             writer.write(b"[" * 1000)

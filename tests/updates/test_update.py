@@ -167,6 +167,7 @@ def test_two_releases_are_kept(
     update: Update, appliance: Appliance, keys: Keys, tmp_path: Path
 ) -> None:
     for version in ("9.1.0", "9.2.0", "9.3.0"):
+        (appliance.root / f"releases/cut-before-{version}").mkdir()
         wheels = house(tmp_path / version, version)
         update.run(str(pack(wheels, keys, tmp_path / f"out{version}")), keys.public, older=False)
     assert len(list((appliance.root / "releases").iterdir())) == 2

@@ -5,7 +5,7 @@ aiohttp has no deadline for a request's head and counts nobody. Who says nothing
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from socket import socket
 from ssl import SSLContext
 
@@ -19,6 +19,8 @@ log = logging.getLogger("bramble.server")
 
 BACKLOG = 256
 """Connections that the kernel holds until they are let in."""
+LAST_LOOKS, LOOK_SECONDS = 50, 0.01
+"""How often and for how long those who came before the door was closed may take to say what they want."""
 
 
 class Door:
@@ -29,6 +31,7 @@ class Door:
         self._guests: dict[str, dict[Guest, None]] = {}
         self._silent: dict[Guest, None] = {}
         self._servers: list[asyncio.Server] = []
+        self._listeners: list[socket] = []
         self.count = 0
         """Connections that are open."""
 
@@ -45,11 +48,29 @@ class Door:
                 ssl_handshake_timeout=deadline,
             )
             self._servers.append(server)
+            self._listeners.append(listener)
 
-    def close(self) -> None:
-        """Let nobody in any more; who is in may stay."""
+    async def close(self) -> None:
+        """Let nobody in any more; who is in may stay, and who has just come in is still heard.
+
+        Under systemd the next daemon has the same sockets: nobody may notice that this one has left.
+        """
+        loop = asyncio.get_running_loop()
+        for listener in self._listeners:
+            loop.remove_reader(listener)
+        await asyncio.sleep(
+            0
+        )  # asyncio drops connections that it has accepted when their server is closed
         for server in self._servers:
             server.close()
+        for _ in range(LAST_LOOKS):
+            if not any(map(Guest.is_coming, self._all())):
+                break
+            await asyncio.sleep(LOOK_SECONDS)
+
+    def _all(self) -> Iterator[Guest]:
+        for own in self._guests.values():
+            yield from own
 
     def _guest(self) -> Guest:
         return Guest(self, self._limits, self._inner)

@@ -76,6 +76,10 @@ class Guest(asyncio.Protocol):
             self._arm(BODY_SECONDS)
             request.content.on_eof(self._has_asked)
 
+    def is_coming(self) -> bool:
+        """Whether it has a request to tell, or may have: it is here, or has begun."""
+        return self._phase is Phase.HEAD
+
     def is_answered(self) -> None:
         """Nothing is asked for any more."""
         if self._transport is not None:

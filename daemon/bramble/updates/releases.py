@@ -35,13 +35,14 @@ class Releases:
     @property
     def other(self) -> Path | None:
         """The newest that is whole and does not run."""
-        whole = [each for each in self._others() if (each / "complete").exists()]
-        return whole[0] if whole else None
+        return next((each for each in self._others() if _is_whole(each)), None)
 
     def _others(self) -> list[Path]:
-        """All but the current one, the newest first."""
+        """All but the current one: the whole ones first, of these the newest."""
         others = [each for each in self._folder.iterdir() if each != self.current]
-        return sorted(others, key=lambda each: each.stat().st_mtime, reverse=True)
+        return sorted(
+            others, key=lambda each: (_is_whole(each), each.stat().st_mtime), reverse=True
+        )
 
     def place(self, lock: Path) -> Path:
         """Where the release that is made of these wheels is, or would be."""
@@ -76,11 +77,16 @@ class Releases:
     def forget(self, release: Path) -> None:
         """It is made anew the next time."""
         (release / "complete").unlink(missing_ok=True)
+        shutil.rmtree(release, ignore_errors=True)
 
     def clear(self) -> None:
         """Delete all but the current one and the newest others, `KEPT` in all."""
         for old in self._others()[KEPT - 1 :]:
             shutil.rmtree(old, ignore_errors=True)
+
+
+def _is_whole(release: Path) -> bool:
+    return (release / "complete").exists()
 
 
 def _run(command: Sequence[str], failure: str) -> None:
