@@ -25,9 +25,11 @@ exec >>"$log" 2>&1
 # No venv: Raspberry Pi OS may lack python3-venv until the deployment brings it.
 pip=("$here"/ansible/pip-*.whl)
 python3 "${pip[0]}/pip" install --quiet --no-index --find-links "$here/ansible" --target "$scratch" ansible-core
+# Not by PYTHONPATH, which pip would inherit: what is there need not be installed, it would think.
+playbook='import sys; sys.path.insert(0, sys.argv.pop(1)); from ansible.cli.playbook import main; main()'
 for ((try = 1; ; try++)); do # the network and its clock may come later
-  if PYTHONPATH=$scratch ANSIBLE_CONFIG=$here/deploy/ansible.cfg ANSIBLE_HOME=$scratch/home \
-    python3 -m ansible playbook -i bramble, -c local -e ansible_host=localhost \
+  if ANSIBLE_CONFIG=$here/deploy/ansible.cfg ANSIBLE_HOME=$scratch/home \
+    python3 -c "$playbook" "$scratch" -i bramble, -c local -e ansible_host=localhost \
     -e ansible_python_interpreter=/usr/bin/python3 -e "@$here/settings.yml" "$here/deploy/site.yml"; then
     break
   fi

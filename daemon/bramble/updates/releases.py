@@ -57,7 +57,7 @@ class Releases:
         shutil.rmtree(release, ignore_errors=True)  # of an attempt that was cut
         self._folder.mkdir(parents=True, exist_ok=True)
         _run([python, "-m", "venv", str(release)], "its environment could not be made")
-        pip = [str(release / "bin/python3"), "-m", "pip", "install", "--quiet", "--no-index"]
+        pip = [str(release / "bin/python3"), "-I", "-m", "pip", "install", "--quiet", "--no-index"]
         pip += ["--disable-pip-version-check", "--find-links", str(house), "--require-hashes"]
         pip += ["--only-binary=:all:", "-r", str(lock)]
         _run(pip, "its wheels could not be installed")
