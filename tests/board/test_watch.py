@@ -142,7 +142,8 @@ path = sys.argv[2]
 with open(path, "wb") as file:
     for _ in range(96):
         file.write(os.urandom(1 << 20))
-ballast = bytearray(b"x" * (20 << 20))
+ballast = bytearray(20 << 20)
+ballast[::4096] = b"x" * (len(ballast) // 4096)
 while True:
     with open(path, "rb") as file:
         while file.read(1 << 20):
@@ -156,23 +157,32 @@ def test_real_pressure_wakes(tmp_path: Path) -> None:
     if not chain:
         pytest.skip("NO PRESSURE WAS TESTED: this kernel has no memory controller")
     own, version = chain[0]
-    folder, alarm = own / "bramble-hog", pressure.Alarm()
+    limit = "memory.max" if version == 2 else "memory.limit_in_bytes"
+    # A disk that is quick at the moment lets the process wait for too little; another file is another try.
+    assert any(_is_woken(own / "bramble-hog", limit, tmp_path / f"file{n}") for n in range(4))
+
+
+def _is_woken(folder: Path, limit: str, file: Path) -> bool:
+    """Whether the trigger tells within 15 s of a hog in a group of this folder."""
+    alarm = pressure.Alarm()
     try:
         alarm.listen()
         folder.mkdir()
     except OSError as error:
         alarm.close()
         pytest.skip(f"NO PRESSURE WAS TESTED: {error}")
-    limit = "memory.max" if version == 2 else "memory.limit_in_bytes"
     (folder / limit).write_text(str(48 << 20))
-    hog = subprocess.Popen([sys.executable, "-c", HOG, str(folder), str(tmp_path / "file")])
+    hog = subprocess.Popen([sys.executable, "-c", HOG, str(folder), str(file)])
     try:
-        assert alarm.wait(60)
+        woke = alarm.wait(15)
+        assert hog.poll() is None, "the kernel ended the hog"
+        return woke
     finally:
         hog.kill()
         hog.wait()
         alarm.close()
         folder.rmdir()
+        file.unlink(missing_ok=True)
 
 
 def test_pressure_of_the_machine_wakes_where_the_group_may_not_be_asked(

@@ -92,7 +92,7 @@ async def test_typing_ahead_prepares_for_the_role(daemon: Running) -> None:
         for fields, prompt in (
             ({"role": "cook-en"}, shipped()["cook-en"].prompt),
             ({"conversation": conversation}, shipped()["cook-zh"].prompt),
-            ({}, "You are Bramble"),
+            ({}, "You are a helpful AI"),
         ):
             await one.send("typing", text=f"What can I {prompt[:9]}", **fields)
             async with asyncio.timeout(DEADLINE):
