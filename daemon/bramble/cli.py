@@ -66,9 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     update = add("update", parents=settings, help="install a signed release on an appliance")
     update.add_argument("source", nargs="?", metavar="FILE", help="a pack, or its https address")
     update.add_argument("--back", action="store_true", help="run the release before again")
-    update.add_argument(
-        "--key", type=Path, metavar="FILE", help="(default: /etc/bramble/update.pub)"
-    )
+    update.add_argument("--key", type=Path, help="(default: /etc/bramble/update.pub)")
     update.add_argument("--older", action="store_true", help="also where it is older than this one")
     update.set_defaults(run=_update)
     models = add("models", help="show, fetch or remove models")
@@ -248,10 +246,10 @@ def _update(options: argparse.Namespace) -> int:
     update = Update(load(options.config, options.set))
     if options.back:
         update.back()
-        return 0
-    if options.source is None:
+    elif options.source is None:
         raise BadRequest("Which update?", "Name the file of a pack, or its https address.")
-    update.run(options.source, options.key or KEY, older=options.older)
+    else:
+        update.run(options.source, options.key or KEY, older=options.older)
     return 0
 
 
