@@ -41,6 +41,7 @@ from bramble.server.app import Room, application
 from bramble.server.door import Door
 from bramble.server.metrics import Metrics
 from bramble.server.ollama.pull import Pulls
+from bramble.server.protocol import protocols
 from bramble.server.status import ANSWERING, Status
 from bramble.specs import embedder, engine_spec, like
 from bramble.swap import Swapper
@@ -56,8 +57,6 @@ ENGINE_SECONDS, KEEP_SECONDS = 1.0, 4.0
 leaves the whole stop within `STOP_SECONDS`."""
 STOP_SECONDS = 8.5
 LOOK_SECONDS = 5.0
-LINGER_SECONDS = 3.0
-"""How long the rest of a body is taken whose request was answered; aiohttp's 10 s are a gift to who dribbles."""
 
 
 class Daemon:
@@ -133,10 +132,8 @@ class Daemon:
         )
         self._http = web.AppRunner(
             self.web,
-            access_log=None,
             handler_cancellation=True,  # a client that leaves cancels what it asked for
             shutdown_timeout=HTTP_SECONDS,
-            lingering_time=LINGER_SECONDS,
         )
         self._listeners = listeners
         self._limits = config.server.limits
@@ -154,7 +151,7 @@ class Daemon:
         await self.engine.start()
         await self._http.setup()
         assert self._http.server is not None  # `setup` made it
-        self._door = Door(self._limits, self._http.server)
+        self._door = Door(self._limits, protocols(self._http.server))
         await self._door.open(self._listeners, self.tls.context if self.tls else None)
         self._looking = asyncio.create_task(self._look_around())
         self.chat.start()

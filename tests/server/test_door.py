@@ -1,6 +1,7 @@
 """Connections that say nothing, little or too late, and too many of them: whoever asks for something gets in."""
 
 import asyncio
+import json
 from asyncio import StreamReader, StreamWriter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -80,6 +81,28 @@ async def test_who_never_finishes_a_head_is_told_so(quick: tuple[Running, Visito
     told = await rest(reader)
     dribbling.cancel()
     assert b" 408 " in told or told == b""  # a reset may overtake the words
+
+
+@pytest.mark.parametrize(
+    ("wrong", "reason"),
+    [
+        (b"GARBAGE\r\n\r\n", "Invalid method encountered"),
+        (b"GET http://[::1/ HTTP/1.1\r\n\r\n", "Invalid address"),
+        (HEALTH[:-2] + b"A\0B: c\r\n\r\n", "Invalid header token"),
+        (HEALTH[:-2] + b"Content-Length: x\r\n\r\n", "Invalid character in Content-Length"),
+        (HEALTH[:-2] + b"Content-Length: 1\r\nContent-Encoding: br\r\n\r\n{", "content-encoding"),
+        (HEALTH[:-2] + b"X: " + 9000 * b"a" + b"\r\n\r\n", "Got more than 8190 bytes"),
+    ],
+)
+async def test_what_is_no_http_is_refused_like_everything_else(
+    quick: tuple[Running, Visitor], wrong: bytes, reason: str
+) -> None:
+    reader, _ = await quick[1].connect(wrong)
+    head, _, body = (await rest(reader)).partition(b"\r\n\r\n")
+    assert head.split()[1] == b"400" and b"Server: Bramble" in head and b"nosniff" in head
+    error = json.loads(body)["error"]
+    assert error["code"] == "bad_request" and reason in error["message"]
+    assert "aaaa" not in error["message"]
 
 
 async def test_a_connection_may_wait_for_its_next_request_but_not_for_ever(

@@ -16,6 +16,7 @@ from bramble.server.door import attended
 from bramble.server.embeddings import EmbeddingsRoom
 from bramble.server.errors import shaped
 from bramble.server.exports import Exports
+from bramble.server.headers import add_headers
 from bramble.server.llama import Llama
 from bramble.server.metrics import Metrics
 from bramble.server.naming import Naming
@@ -44,26 +45,6 @@ class Room(Protocol):
         ...
 
 
-HEADERS = {
-    "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
-        "connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; "
-        "frame-ancestors 'none'"
-    ),
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
-    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Server": "Bramble",
-}
-OF_FILES = {
-    "X-Content-Type-Options": "nosniff",
-    "Cross-Origin-Resource-Policy": "same-origin",
-}
-"""The page's files are many and small, and no documents: the page's own policy counts for them."""
-
-
 def application(
     config: Config,
     chat: Chat,
@@ -86,7 +67,7 @@ def application(
         ],
         client_max_size=BODY_LIMIT,
     )
-    app.on_response_prepare.append(_add_headers)
+    app.on_response_prepare.append(add_headers)
     streams = Streams()
     answering = Answering(chat, status, streams)
     naming = Naming(config.models_dir)
@@ -110,13 +91,3 @@ def application(
     ):
         room.add_to(app)
     return app
-
-
-async def _add_headers(request: web.Request, response: web.StreamResponse) -> None:
-    if request.path.startswith("/static/"):
-        response.headers.update(OF_FILES)
-        response.headers.popall("Server", None)
-        return
-    response.headers.update(HEADERS)
-    if request.scheme == "https":  # browsers complain of it where the link is not encrypted
-        response.headers["Cross-Origin-Opener-Policy"] = "same-origin"
