@@ -50,16 +50,18 @@ async def running(
     engine: Sequence[str] = (),
     root: Path = MACHINE,
     config: Path | None = None,
+    model: Path | None = None,
 ) -> AsyncGenerator[Running, None]:
     """A daemon with `NAME=VALUE` settings over the file `config` and a fake engine with these options.
 
-    It runs on the board below `root`.
+    It runs on the board below `root`. With a `model` the engine is the real one.
     """
     options = ("log_level=debug", "engine.model=starter", f"state_dir={state_dir}", *settings)
     sources = Sources(config, options)
     loaded = load(config, options)
-    spec = engine_spec(loaded, Path("fake.gguf"), "starter")
-    spec = EngineSpec(spec.load, spec.spin, (sys.executable, str(FAKE_ENGINE), *engine))
+    spec = engine_spec(loaded, model or Path("fake.gguf"), "starter")
+    if model is None:
+        spec = EngineSpec(spec.load, spec.spin, (sys.executable, str(FAKE_ENGINE), *engine))
     with listen("127.0.0.1", 0) as listener:
         daemon = Daemon(loaded, spec, [listener], root, sources)
         await daemon.start()

@@ -7,6 +7,7 @@ import inspect
 import os
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Request, async_playwright
 
 from bramble.engine.client import Phase
+from tests.conftest import Start
 from tests.daemons import Running, running
 from tests.e2e.person import DEADLINE, Person
 
@@ -64,6 +66,12 @@ async def browser() -> AsyncIterator[Browser]:
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         yield browser
         await browser.close()
+
+
+@pytest.fixture
+def chats(tmp_path: Path, starter: Path) -> Start:
+    """Starts daemons with the starter model: `async with chats(settings) as daemon`."""
+    return partial(running, tmp_path, model=starter)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")

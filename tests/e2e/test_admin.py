@@ -25,6 +25,16 @@ class Admin:
         self.person = person
         self.sheet = person.page.get_by_role("dialog", name="The appliance")
 
+    async def enter(self) -> None:
+        """Open the sheet."""
+        await self.person.button("Settings").click()
+        await self.person.button("Look after the appliance").click()
+
+    async def leave(self) -> None:
+        """Close it, and whatever it was opened from."""
+        await self.person.page.keyboard.press("Escape")
+        await expect(self.sheet).to_be_hidden()
+
     async def open(self, part: str) -> Locator:
         """Go to a part of it."""
         await self.sheet.get_by_role("tab", name=part).click()
@@ -43,9 +53,9 @@ async def enter(daemon: Running, visit: Visit, **options: object) -> Admin:
     await person.button("Sign in").click()
     await sign_in(person, "admin", PASSWORD)
     await person.ready()
-    await person.button("Settings").click()
-    await person.button("Look after the appliance").click()
-    return Admin(person)
+    admin = Admin(person)
+    await admin.enter()
+    return admin
 
 
 @pytest.fixture(autouse=True)
@@ -54,8 +64,8 @@ def claimed(tmp_path: Path) -> None:
     claim(tmp_path)
 
 
-async def test_it_tells_how_it_fares_while_it_works(start: Start, visit: Visit) -> None:
-    async with start() as daemon:
+async def test_it_tells_how_it_fares_while_it_works(chats: Start, visit: Visit) -> None:
+    async with chats() as daemon:
         admin = await enter(daemon, visit)
         panel = await admin.open("State")
         await expect(panel).to_contain_text("ready")
@@ -73,9 +83,9 @@ async def test_it_tells_how_it_fares_while_it_works(start: Start, visit: Visit) 
 
 
 async def test_a_machine_that_may_be_switched_off_here_asks_twice(
-    start: Start, visit: Visit
+    chats: Start, visit: Visit
 ) -> None:
-    async with start(["server.power=true"]) as daemon:
+    async with chats(["server.power=true"]) as daemon:
         admin = await enter(daemon, visit)
         panel = await admin.open("State")
         for name in ("Restart the machine", "Switch the machine off"):
@@ -85,25 +95,31 @@ async def test_a_machine_that_may_be_switched_off_here_asks_twice(
             await expect(panel.get_by_role("button", name=name)).to_be_visible()
 
 
-async def test_what_counts_at_once_is_changed_here(start: Start, visit: Visit) -> None:
-    async with start() as daemon:
+async def test_what_counts_at_once_is_changed_here(chats: Start, visit: Visit) -> None:
+    async with chats() as daemon:
         admin = await enter(daemon, visit)
+        await admin.leave()
+        await admin.person.ask("Hello!")
+        before = (await admin.person.message())["stats"]["prompt_tokens"]
+        await admin.person.new_chat()
+        await admin.enter()
         panel = await admin.open("Settings")
         prompt = panel.get_by_label("What every answer is told first")
-        await prompt.fill("You are terse.")
+        await prompt.fill("You are terse. " * 20)
         await panel.get_by_label("Longest answer").fill("-5")
         await panel.get_by_role("button", name="Save").click()
         await expect(admin.sheet.get_by_role("alert")).to_contain_text("max_tokens")
-        await panel.get_by_label("Longest answer").fill("50")
+        await panel.get_by_label("Longest answer").fill("4")
         await panel.get_by_role("button", name="Save").click()
         await expect(panel).to_contain_text("Saved. It counts from now on.")
-        await admin.person.page.keyboard.press("Escape")
-        await admin.person.ask("turns")
-        assert "You are terse." in (await admin.person.message())["text"]
+        await admin.leave()
+        await admin.person.ask("Hello!")
+        await expect(admin.person.answers.last).to_contain_text("the longest an answer may be")
+        assert (await admin.person.message())["stats"]["prompt_tokens"] > before + 20
 
 
-async def test_people_and_keys_are_added_and_taken_away(start: Start, visit: Visit) -> None:
-    async with start() as daemon:
+async def test_people_and_keys_are_added_and_taken_away(chats: Start, visit: Visit) -> None:
+    async with chats() as daemon:
         admin = await enter(daemon, visit)
         panel = await admin.open("People")
         await panel.get_by_label("Name").fill("ada")
@@ -123,8 +139,8 @@ async def test_people_and_keys_are_added_and_taken_away(start: Start, visit: Vis
             await expect(row).to_have_count(0)
 
 
-async def test_models_and_log_are_told(start: Start, visit: Visit) -> None:
-    async with start() as daemon:
+async def test_models_and_log_are_told(chats: Start, visit: Visit) -> None:
+    async with chats() as daemon:
         admin = await enter(daemon, visit)
         panel = await admin.open("Models")
         starter = panel.get_by_role("listitem").filter(has_text="SmolLM2 135M")
@@ -137,8 +153,8 @@ async def test_models_and_log_are_told(start: Start, visit: Visit) -> None:
 
 
 @pytest.mark.parametrize("light", ["light", "dark"])
-async def test_axe_finds_nothing_serious_here(start: Start, visit: Visit, light: str) -> None:
-    async with start() as daemon:
+async def test_axe_finds_nothing_serious_here(chats: Start, visit: Visit, light: str) -> None:
+    async with chats() as daemon:
         options = {"color_scheme": light, "reduced_motion": "reduce", "bypass_csp": True}
         admin = await enter(daemon, visit, **options)
         for part in ("State", "Models", "Settings", "People", "Log"):

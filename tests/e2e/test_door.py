@@ -28,8 +28,8 @@ async def sign_in(person: Person, name: str, password: str) -> None:
     await person.button("Sign in").click()
 
 
-async def test_a_new_appliance_welcomes_and_gets_its_password(start: Start, visit: Visit) -> None:
-    async with start() as daemon:
+async def test_a_new_appliance_welcomes_and_gets_its_password(chats: Start, visit: Visit) -> None:
+    async with chats() as daemon:
         person = await visit(daemon.url, newcomer=True, forgives=REFUSED, loses_link=True)
         sheet = person.page.get_by_role("dialog", name="Welcome to Bramble")
         await expect(sheet.get_by_role("listitem")).to_have_count(3)
@@ -47,8 +47,8 @@ async def test_a_new_appliance_welcomes_and_gets_its_password(start: Start, visi
         await expect(person.page.get_by_text("You are signed in as admin.")).to_be_visible()
 
 
-async def test_a_welcome_that_was_read_does_not_come_again(start: Start, visit: Visit) -> None:
-    async with start() as daemon:
+async def test_a_welcome_that_was_read_does_not_come_again(chats: Start, visit: Visit) -> None:
+    async with chats() as daemon:
         person = await visit(daemon.url, newcomer=True, loses_link=True)
         await person.button("Later").click()
         await person.page.reload()
@@ -57,10 +57,10 @@ async def test_a_welcome_that_was_read_does_not_come_again(start: Start, visit: 
 
 
 async def test_the_admin_signs_in_changes_the_password_and_signs_out(
-    start: Start, visit: Visit, tmp_path: Path
+    chats: Start, visit: Visit, tmp_path: Path
 ) -> None:
     claim(tmp_path)
-    async with start() as daemon:
+    async with chats() as daemon:
         person = await (
             await visit(daemon.url, forgives=REFUSED, loses_link=True, bypass_csp=True, **DESKTOP)
         ).ready()
@@ -86,10 +86,10 @@ async def test_the_admin_signs_in_changes_the_password_and_signs_out(
 
 
 async def test_where_everybody_signs_in_the_page_asks_for_it(
-    start: Start, visit: Visit, tmp_path: Path
+    chats: Start, visit: Visit, tmp_path: Path
 ) -> None:
     claim(tmp_path)
-    async with start(["server.access=private"]) as daemon:
+    async with chats(["server.access=private"]) as daemon:
         await daemon.daemon.keeper.add_account("ada", "her " + PASSWORD)
         person = await visit(daemon.url, forgives=REFUSED, loses_link=True)
         await expect(person.page.get_by_role("dialog", name="Sign in")).to_be_visible()
@@ -98,11 +98,11 @@ async def test_where_everybody_signs_in_the_page_asks_for_it(
         await expect(person.page.get_by_role("dialog", name="Sign in")).to_be_visible()
         await sign_in(person, "ada", "her " + PASSWORD)
         await person.ready()
-        await person.ask("say 1")
+        await person.ask("Hello!")
         other = await visit(daemon.url, forgives=REFUSED, loses_link=True, **DESKTOP)
         await sign_in(other, "ada", "her " + PASSWORD)
         await other.ready()
-        await expect(other.rows).to_have_text(["say 1"])
+        await expect(other.rows).to_have_text(["Hello!"])
         await daemon.daemon.keeper.set_password("ada", "new " + PASSWORD)
         daemon.daemon.keeper.look()
         await expect(person.state).to_have_text("sign in to go on")

@@ -10,7 +10,7 @@ from playwright.async_api import expect
 
 from bramble.board.words import SENTENCES
 from bramble.server.pages import folder
-from tests.daemons import Running
+from tests.daemons import Live
 from tests.e2e.conftest import Visit
 
 WEB = folder()
@@ -24,21 +24,21 @@ LENGTH = re.compile(r"(?<![\w-])\d*\.?\d+(?:px|r?em|ch|d?v[hw]|m?s)\b")
 COLOUR = re.compile(r"#[0-9a-f]{3,8}\b|\b(?:rgb|hsl|oklch|light-dark)\(")
 
 
-async def test_chinese_where_the_browser_prefers_it(daemon: Running, visit: Visit) -> None:
-    person = await visit(daemon.url, locale="zh-CN")
+async def test_chinese_where_the_browser_prefers_it(live: Live, visit: Visit) -> None:
+    person = await visit(live.url, locale="zh-CN")
     await expect(person.state).to_have_text("就绪")
     assert await person.page.get_attribute("html", "lang") == "zh-CN"
     await expect(person.page.get_by_role("textbox", name="你的消息")).to_be_visible()
     await expect(person.page.get_by_role("button", name="新对话")).to_be_visible()
-    await person.page.get_by_role("textbox").fill("say 3")
+    await person.page.get_by_role("textbox").fill("法国的首都是哪里？请用中文回答。")
     await person.page.get_by_role("button", name="发送").click()
     await expect(person.answers.last).to_have_attribute("lang", "zh-CN")
-    await expect(person.bubbles.last).to_have_attribute("lang", "en")
+    await expect(person.bubbles.last).to_have_attribute("lang", "zh-CN")
 
 
 @pytest.mark.parametrize("width", [320, 360, 390, 1280])
-async def test_nothing_is_wider_than_the_screen(daemon: Running, visit: Visit, width: int) -> None:
-    person = await (await visit(daemon.url, viewport={"width": width, "height": 640})).ready()
+async def test_nothing_is_wider_than_the_screen(live: Live, visit: Visit, width: int) -> None:
+    person = await (await visit(live.url, viewport={"width": width, "height": 640})).ready()
     script = """async (base) => {
         const { render } = await import(base + "chat/markdown.js");
         const long = "x".repeat(300);
@@ -101,10 +101,8 @@ def test_the_page_can_be_installed() -> None:
     assert {"192x192", "512x512"} <= {each["sizes"] for each in manifest["icons"]}
 
 
-async def test_the_browser_finds_nothing_wrong_with_the_manifest(
-    daemon: Running, visit: Visit
-) -> None:
-    person = await (await visit(daemon.url)).ready()
+async def test_the_browser_finds_nothing_wrong_with_the_manifest(live: Live, visit: Visit) -> None:
+    person = await (await visit(live.url)).ready()
     browser = await person.devtools()
     found = await browser.send("Page.getAppManifest")
     assert found["errors"] == []

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from playwright.async_api import expect
 
-from tests.daemons import Running
+from tests.daemons import Live, Running
 from tests.e2e.conftest import DESKTOP, PHONE, Visit
 from tests.e2e.person import Person
 
@@ -129,9 +129,9 @@ async def grave(person: Person) -> list[Any]:
 @pytest.mark.parametrize("contrast", ["more", "no-preference"])
 @pytest.mark.parametrize("light", ["light", "dark"])
 async def test_words_stand_out_from_their_ground(
-    daemon: Running, visit: Visit, contrast: Any, light: Any
+    live: Live, visit: Visit, contrast: Any, light: Any
 ) -> None:
-    person = await (await visit(daemon.url, color_scheme=light, contrast=contrast)).ready()
+    person = await (await visit(live.url, color_scheme=light, contrast=contrast)).ready()
     script = """() => {
         const probe = document.body.appendChild(document.createElement("i"));
         const light = (name) => {
@@ -155,8 +155,8 @@ async def test_words_stand_out_from_their_ground(
     assert [each for each in found if each[2] < (least if "code" not in each[0] else 4.5)] == []
 
 
-async def test_the_chosen_language_stays(daemon: Running, visit: Visit) -> None:
-    person = await (await visit(daemon.url)).ready()
+async def test_the_chosen_language_stays(live: Live, visit: Visit) -> None:
+    person = await (await visit(live.url)).ready()
     await person.input.fill("a draft")
     await person.unfold()
     await person.button("Settings").click()
@@ -173,9 +173,9 @@ async def test_the_chosen_language_stays(daemon: Running, visit: Visit) -> None:
 
 
 async def test_the_chosen_light_stays_and_is_there_from_the_first_moment(
-    daemon: Running, visit: Visit
+    live: Live, visit: Visit
 ) -> None:
-    person = await (await visit(daemon.url, color_scheme="light")).ready()
+    person = await (await visit(live.url, color_scheme="light")).ready()
     paper = "getComputedStyle(document.documentElement).backgroundColor"
     bright = await person.page.evaluate(paper)
     await person.unfold()
@@ -321,10 +321,10 @@ async def test_each_message_says_its_language_and_direction(daemon: Running, vis
 
 @pytest.mark.parametrize("language", ["en-US", "zh-CN"])
 async def test_at_twice_the_size_nothing_is_cut_off(
-    daemon: Running, visit: Visit, language: str
+    live: Live, visit: Visit, language: str
 ) -> None:
     person = await visit(
-        daemon.url, viewport={"width": 640, "height": 400}, device_scale_factor=2, locale=language
+        live.url, viewport={"width": 640, "height": 400}, device_scale_factor=2, locale=language
     )
     await expect(person.state).to_have_class("ready")
     await person.page.locator("#message").fill(RICH)
@@ -341,9 +341,9 @@ async def test_at_twice_the_size_nothing_is_cut_off(
     assert await person.page.locator("main").evaluate("(main) => main.clientHeight") > 60
 
 
-async def test_without_motion_nothing_moves(daemon: Running, visit: Visit) -> None:
-    person = await (await visit(daemon.url, reduced_motion="reduce")).ready()
-    await person.say("say 1")
+async def test_without_motion_nothing_moves(live: Live, visit: Visit) -> None:
+    person = await (await visit(live.url, reduced_motion="reduce")).ready()
+    await person.say("Hello!")
     await person.unfold()
     script = "() => document.getAnimations().filter((each) => each.effect.getTiming().duration > 1).length"
     assert await person.page.evaluate(script) == 0
