@@ -66,9 +66,11 @@ def conversation_file(folder: Path, conversation: str) -> Path:
 
 def forget_files(folder: Path, conversations: Iterable[str], systems: Iterable[str] = ()) -> None:
     """What is kept of these conversations and system prompts is gone for good when this returns. Raises OSError."""
-    names = [f"{conversation_file(folder, each).stem}.*" for each in conversations]
-    names += [f"{_of_system(each)}*" for each in systems]
-    _remove([file for name in names for file in folder.glob(name)])
+    starts = [f"{conversation_file(folder, each).stem}." for each in conversations]
+    starts += [_of_system(each) for each in systems]
+    # No glob: Python keeps hundreds of patterns, and each of these is used once.
+    there = folder.iterdir() if folder.is_dir() else ()
+    _remove([file for file in there if file.name.startswith(tuple(starts))])
 
 
 def forget_all_but(folder: Path, conversations: Iterable[str]) -> None:
