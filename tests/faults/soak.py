@@ -22,7 +22,8 @@ GROWTH = 1.0
 """MB an hour that may be noise; more is a leak."""
 PATIENCE = 300.0
 """Seconds for an answer at the lowest priority, beside whatever else the machine does."""
-EVERY, LOOK = 1.5, 5.0
+EVERY, HURRY, LOOK = 1.5, 0.1, 5.0
+"""Seconds between two things that are done, the same while it warms up, and between two looks at the memory."""
 KEPT = 20
 """Conversations that stay; older ones are deleted, so the database does not grow either."""
 SETTINGS = ("chat.max_tokens=24", "engine.context=2048", "engine.threads=1", "engine.nice=5")
@@ -41,9 +42,9 @@ class Soak(Fault):
     """Mixed load for an hour: conversations, edits, new answers, stops, searches, exports, streams that are dropped,
     broken frames and bodies, sockets that come and go.
 
-    It begins with prompts that fill whatever may be kept. After the first ten minutes the daemon and its engine grow by
-    at most 1 MB an hour (the slope of a line through all samples of their resident memory), and neither holds more
-    descriptors at the end than then.
+    It begins with prompts that fill whatever may be kept, and does ten minutes in a hurry what it then does at ease.
+    After these the daemon and its engine grow by at most 1 MB an hour (the slope of a line through all samples of their
+    resident memory), and neither holds more descriptors at the end than then.
     """
 
     name, full, few, minutes, slow = "soak", 1, 1, (60.0, 1.0), True
@@ -133,7 +134,7 @@ async def _mixed(
                 told = at // 300
                 words = ", ".join(f"{name} {value:.1f}" for name, value in samples[-1].items())
                 tell(f"soak: {done} things done, {len(tally.problems)} problems, {words}")
-            await asyncio.sleep(random.uniform(0, 2 * EVERY))
+            await asyncio.sleep(random.uniform(0, 2 * (HURRY if at < WARM * seconds else EVERY)))
     tally.figures.append(f"{done:,} things done")
 
 
