@@ -63,6 +63,20 @@ class Person:
             await self.page.get_by_role("button", name="Conversations").click()
         await expect(self.drawer).to_be_visible()
 
+    async def listen(self) -> None:
+        """Note from now on what a screen reader says."""
+        script = """() => {
+            window.heard = [];
+            const hear = ({ addedNodes }) => addedNodes.forEach((node) => heard.push(node.textContent));
+            const watch = new MutationObserver((all) => all.forEach(hear));
+            watch.observe(document.querySelector("#spoken"), { childList: true });
+        }"""
+        await self.page.evaluate(script)
+
+    async def heard(self) -> list[str]:
+        """What it has said since."""
+        return await self.page.evaluate("window.heard")
+
     async def devtools(self) -> Any:
         """The browser's own tools for this page; Playwright's types for them say nothing."""
         return await self.page.context.new_cdp_session(self.page)

@@ -26,23 +26,6 @@ async def test_enter_sends_and_shift_enter_breaks_the_line(daemon: Running, visi
     assert (await person.input.bounding_box()) == one_line
 
 
-async def test_the_enter_that_ends_a_composition_does_not_send(
-    daemon: Running, visit: Visit
-) -> None:
-    person = await (await visit(daemon.url)).ready()
-    await person.input.fill("turns ")
-    tell = (await person.devtools()).send
-    composition = {"text": "ni hao", "selectionStart": 6, "selectionEnd": 6}
-    enter = {"type": "rawKeyDown", "key": "Enter", "code": "Enter", "windowsVirtualKeyCode": 13}
-    await tell("Input.imeSetComposition", composition)
-    await tell("Input.dispatchKeyEvent", enter)
-    await expect(person.bubbles).to_have_count(0)
-    await tell("Input.insertText", {"text": "你好"})
-    await expect(person.input).to_have_value("turns 你好")
-    await person.page.keyboard.press("Enter")
-    await expect(person.bubbles).to_have_text(["turns 你好"])
-
-
 async def test_safaris_enter_after_a_composition_does_not_send(
     daemon: Running, visit: Visit
 ) -> None:

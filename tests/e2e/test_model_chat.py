@@ -254,15 +254,9 @@ async def test_the_reader_stays_where_they_are(live: Live, visit: Visit) -> None
 
 async def test_sentences_are_heard_once_each(live: Live, visit: Visit) -> None:
     person = await (await visit(live.url)).ready()
-    script = """() => {
-        window.heard = [];
-        const hear = ({ addedNodes }) => addedNodes.forEach((node) => heard.push(node.textContent));
-        const watch = new MutationObserver((all) => all.forEach(hear));
-        watch.observe(document.querySelector("#spoken"), { childList: true });
-    }"""
-    await person.page.evaluate(script)
+    await person.listen()
     answer = await person.ask("Tell me three short sentences about cats.")
-    heard = "".join(await person.page.evaluate("window.heard"))
+    heard = "".join(await person.heard())
     letters = ["".join(filter(str.isalpha, each)) for each in (heard, f"Answer: {answer}")]
     assert letters[0] == letters[1]
 

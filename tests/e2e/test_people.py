@@ -263,16 +263,10 @@ async def reach(person: Person, name: str, key: str) -> None:
 
 async def test_a_screen_reader_hears_sentences(daemon: Running, visit: Visit) -> None:
     person = await (await visit(daemon.url)).ready()
-    script = """() => {
-        window.heard = [];
-        const hear = ({ addedNodes }) => addedNodes.forEach((node) => heard.push(node.textContent));
-        const watch = new MutationObserver((all) => all.forEach(hear));
-        watch.observe(document.querySelector("#spoken"), { childList: true });
-    }"""
-    await person.page.evaluate(script)
+    await person.listen()
     text = "The **sky** is blue. It is 3.5 km high! Why? \n\n```py\nx = 1. y = 2.\n```\n今天很好。明天呢？\n\nThe end"
     await person.ask(f"write 3 0.005 {text}")
-    heard = await person.page.evaluate("window.heard")
+    heard = await person.heard()
     assert heard[0] == "Answer: The sky is blue."
     spoken = "Answer: The sky is blue. It is 3.5 km high! Why? (code) 今天很好。明天呢？ The end"
     assert "".join(heard).replace(" ", "") == spoken.replace(
