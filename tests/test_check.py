@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from bramble.check import size
+from bramble.config import example
 
 
 def check(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
@@ -71,3 +72,33 @@ def test_a_wrong_size_is_told_on_the_command_line() -> None:
     done = check("--memory", "much")
     assert done.returncode == 2
     assert "'much' is no size" in done.stderr
+
+
+def before(tmp_path: Path, old: str) -> list[str]:
+    """What is told of this older config.example.yaml by somebody who has set one thing."""
+    file, own = tmp_path / "old.yaml", tmp_path / "config.yaml"
+    file.write_text(old)
+    own.write_text("queue:\n  waiting: 10\n")
+    done = check("--config", own, "--set", f"state_dir={tmp_path}", "--before", file)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+def test_what_another_version_means_is_told(tmp_path: Path) -> None:
+    same = example()
+    assert before(tmp_path, same) == ["All settings mean what they meant."]
+    other = same.replace("  temperature: 0.4\n", "  temperature: 0.8\n  mood: good\n")
+    other = other.replace("  waiting: 64\n", "  waiting: 32\n").replace("    answers: 600\n", "")
+    assert before(tmp_path, other) == [
+        "server.rates.answers is new: 600",
+        "chat.temperature is 0.4 now, it was 0.8",
+        "chat.mood is no more",
+    ]
+
+
+@pytest.mark.parametrize("text", ["a: [", "just words", "- a\n- b\n"])
+def test_what_is_no_example_is_one_sentence(tmp_path: Path, text: str) -> None:
+    (tmp_path / "old.yaml").write_text(text)
+    done = check("--set", f"state_dir={tmp_path}", "--before", tmp_path / "old.yaml")
+    assert done.returncode == 78
+    assert done.stderr.startswith("bramble: This is no config.example.yaml")

@@ -1,6 +1,7 @@
 """What a configuration means, and whether a model fits, in plain words for `bramble check`. It changes nothing."""
 
 import os
+import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -9,10 +10,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from bramble.config import Config, ThreadCounts
+from bramble.chat.faq import read
+from bramble.config import Config, Sources, ThreadCounts, changes, default_file
 from bramble.engine.survey import Check, Plan
 from bramble.engine.wire import Load
-from bramble.errors import ModelUnavailable, NotFound
+from bramble.errors import ConfigError, ModelUnavailable, NotFound
 from bramble.models.choice import chosen
 from bramble.models.library import resolve
 from bramble.survey import alternatives, run
@@ -21,9 +23,29 @@ UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 """What a size may end with; `M` is 1,048,576 bytes, as in systemd's MemoryMax."""
 
 
-def explain(config: Config, file: Path | None) -> None:
-    """Print what Bramble would do with `config`, read from `file`."""
-    _print(_rows(config, file))
+def explain(config: Config, sources: Sources) -> None:
+    """Print what Bramble would do with `config`. Raises BrambleError where it could not start like this."""
+    _print(_rows(config, sources.file or default_file()))
+    resolve(chosen(config), config.models_dir)
+    if config.cache.faq:
+        read(Path(config.cache.faq).expanduser())
+    print("\nNothing is wrong: `bramble serve` with the same options would start like this.")
+
+
+def explain_changes(config: Config, sources: Sources, before: str) -> None:
+    """Print what is different from the version whose config.example.yaml is the file `before`, or `-` for stdin.
+
+    Raises ConfigError.
+    """
+    try:
+        text = sys.stdin.read() if before == "-" else Path(before).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{before} cannot be read: {error}") from error
+    found = list(changes(text, sources.of(config)))
+    for line in found:
+        print(line)
+    if not found:
+        print("All settings mean what they meant.")
 
 
 def explain_plan(config: Config, model: str, memory: int) -> None:

@@ -46,6 +46,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     check.add_argument("--model", help="plan how this name or GGUF file would fit the memory")
     check.add_argument("--memory", type=_size, metavar="SIZE", help="as if so much were free: 512M")
+    check.add_argument("--before", metavar="FILE", help="what an older config.example.yaml meant")
     check.set_defaults(run=_check)
     bench = add("bench", parents=settings, help="measure how fast a model is on this machine")
     _bench_options(bench)
@@ -179,21 +180,18 @@ def _serve(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
-    from bramble.chat.faq import read
-    from bramble.check import explain, explain_plan
-    from bramble.config import default_file, load
+    from bramble.check import explain, explain_changes, explain_plan
+    from bramble.config import Sources, load
     from bramble.models.choice import chosen
-    from bramble.models.library import resolve
 
     config = load(options.config, options.set)
-    if options.model or options.memory:
+    sources = Sources(options.config, tuple(options.set))
+    if options.before:
+        explain_changes(config, sources, options.before)
+    elif options.model or options.memory:
         explain_plan(config, options.model or chosen(config), options.memory or 0)
-        return 0
-    explain(config, options.config or default_file())
-    resolve(chosen(config), config.models_dir)
-    if config.cache.faq:
-        read(Path(config.cache.faq).expanduser())
-    print("\nNothing is wrong: `bramble serve` with the same options would start like this.")
+    else:
+        explain(config, sources)
     return 0
 
 

@@ -125,6 +125,7 @@ def test_an_update_becomes_the_release_that_runs(
     }
     assert list(appliance.root.glob(".update-*")) == []
     told = capsys.readouterr().out
+    assert "moods is new: True" in told
     assert "Signed: Bramble 9.9.0 for amd64" in told and "Bramble 9.9.0 answers." in told
     update.run(str(file), keys.public, older=False)
     assert "runs already" in capsys.readouterr().out

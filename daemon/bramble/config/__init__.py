@@ -1,5 +1,6 @@
 """The settings: `load` reads them, `Config` holds them, `example` shows them all. It imports nobody above it."""
 
+from bramble.config.changes import changes
 from bramble.config.chat import CacheSettings, ChatSettings, QueueSettings, StoreSettings
 from bramble.config.engine import EngineSettings, ThreadCounts, thread_counts
 from bramble.config.loader import default_file, load
@@ -30,6 +31,7 @@ __all__ = [
     "StoreSettings",
     "ThreadCounts",
     "TlsSettings",
+    "changes",
     "default_file",
     "example",
     "load",

@@ -4,14 +4,15 @@ It counts more than the configuration file and less than the command line.
 """
 
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 import yaml
 
 from bramble import durable
+from bramble.config.changes import flat
 from bramble.config.loader import PAGE_FILE, load, written
 from bramble.config.schema import SETTINGS, Config
 from bramble.errors import BadRequest, ConfigError
@@ -86,16 +87,7 @@ def _flat(page: Path) -> dict[str, Any]:
         groups = yaml.safe_load(page.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
-    return dict(_leaves("", groups or {}))
-
-
-def _leaves(prefix: str, group: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    for leaf, value in group.items():
-        name = prefix + leaf
-        if name in SETTINGS or not isinstance(value, dict):
-            yield name, value
-        else:
-            yield from _leaves(f"{name}.", cast("dict[str, Any]", value))
+    return flat(groups)
 
 
 def _nested(settings: Mapping[str, Any]) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from bramble import __version__, durable
-from bramble.config import Config
+from bramble.config import Config, example
 from bramble.control import Failed, ask
 from bramble.errors import BrambleError
 from bramble.models import web
@@ -100,6 +100,15 @@ class Update:
                 "The update cannot work with the settings that are here; nothing was changed.",
                 done.stderr.strip(),
             )
+        told = subprocess.run(
+            [*check, "--before", "-"],
+            input=example(),
+            capture_output=True,
+            text=True,
+            env=environment,
+        )
+        if told.returncode == 0:  # an older one cannot say
+            print(told.stdout, end="", flush=True)
 
     def _change(self, release: Path, before: Path, units: Path, version: str) -> None:
         old = self._install_units(units)
