@@ -74,7 +74,7 @@ class ByOpenAI(ChatModelIntegrationTests):
             "model": self.name,
             "base_url": f"{self.url}/v1",
             "api_key": "any",
-            "temperature": 0.8,
+            "temperature": 0.4,
             "seed": 1,
             "stream_usage": True,
         }
@@ -119,7 +119,7 @@ class ByOllama(ChatModelIntegrationTests):
         return {
             "model": self.name,
             "base_url": self.url,
-            "temperature": 0.8,
+            "temperature": 0.4,
             "seed": 1,
             "validate_model_on_init": True,
         }
