@@ -20,6 +20,8 @@ pytestmark = [pytest.mark.systemd, pytest.mark.timeout(1800)]
 PYTHON = {"bookworm": "3.11", "trixie": "3.13"}
 ARCHITECTURE = {"x86_64": "amd64", "aarch64": "arm64"}
 
+SAME = "All settings mean what they meant."
+
 
 @pytest.fixture(scope="module")
 def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -155,6 +157,7 @@ def test_a_release_that_does_not_start_is_taken_back(
     )
     assert done.returncode != 0
     assert "the one before is back" in done.stdout + done.stderr
+    assert SAME in done.stdout
     assert appliance.run("readlink /opt/bramble/current") == running
     until(lambda: status("/readyz") == 200)
 
@@ -182,7 +185,8 @@ def test_a_signed_update_runs_and_a_broken_one_does_not(
         return appliance.put(made)
 
     good = brought("good", "9.8.0", broken=False)
-    assert "Bramble 9.8.0 answers." in appliance.run(f"bramble update {good}")
+    told = appliance.run(f"bramble update {good}")
+    assert SAME in told and "Bramble 9.8.0 answers." in told
     assert status("/readyz") == 200
     assert "9.8.0" in appliance.run("bramble --version")
     assert "runs already" in appliance.run(f"bramble update {good}")
