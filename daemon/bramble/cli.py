@@ -67,7 +67,9 @@ def _parser() -> argparse.ArgumentParser:
     update = add("update", parents=settings, help="install a signed release on an appliance")
     update.add_argument("source", nargs="?", metavar="FILE", help="a pack, or its https address")
     update.add_argument("--back", action="store_true", help="run the release before again")
-    update.add_argument("--key", type=Path, help="(default: /etc/bramble/update.pub)")
+    update.add_argument(
+        "--key", type=Path, metavar="FILE", help="(default: /etc/bramble/update.pub)"
+    )
     update.add_argument("--older", action="store_true", help="also where it is older than this one")
     update.set_defaults(run=_update)
     models = add("models", help="show, fetch or remove models")
