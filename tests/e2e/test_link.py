@@ -22,7 +22,7 @@ async def stored(daemon: Running, person: Person) -> list[str]:
     """The texts of this person's conversation as the daemon has them."""
     conversation = await person.page.evaluate("localStorage['bramble.conversation']")
     cookies = await person.page.context.cookies()
-    (key,) = (each["value"] for each in cookies if each["name"] == "bramble")  # pyright: ignore[reportTypedDictNotRequiredAccess]
+    (key,) = (each.get("value") for each in cookies if each.get("name") == "bramble")
     async with (
         ClientSession(headers={"Cookie": f"bramble={key}"}) as http,
         page(http, daemon.url) as socket,

@@ -56,7 +56,7 @@ class Reader:
             if isinstance(schema, bool):
                 return
             raise GrammarError("holds something that is no schema")
-        rest = cast(Json, dict(schema))  # pyright: ignore[reportUnknownArgumentType]
+        rest = dict(cast(Json, schema))
         if "$ref" in rest:
             reference = rest.pop("$ref")
             if reference not in path:  # else it is its own alternative, which adds nothing
@@ -81,7 +81,7 @@ class Reader:
         """A part of allOf without its reference."""
         seen: set[str] = set()
         while isinstance(schema, dict) and "$ref" in schema:
-            rest = cast(Json, dict(schema))  # pyright: ignore[reportUnknownArgumentType]
+            rest = dict(cast(Json, schema))
             reference = rest.pop("$ref")
             if reference in seen:
                 raise GrammarError("refers to itself in allOf")
