@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from bramble import systemd
+from bramble import garbage, systemd
 from bramble.app import Daemon
 from bramble.board import delegation
 from bramble.config import Config, Sources
@@ -40,6 +40,7 @@ async def serve(config: Config, model: Path, sources: Sources) -> int:
     hangup = leave.set if sys.stdin is not None and sys.stdin.isatty() else daemon.reload
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, hangup)
     await daemon.start()
+    garbage.settle()
     scheme = "https" if daemon.tls else "http"
     print(f"Bramble is at {_addresses(scheme, config.server.host, listeners[0])}", flush=True)
     await _tell_setup_code(daemon)

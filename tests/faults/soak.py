@@ -22,13 +22,15 @@ GROWTH = 1.0
 """MB an hour that may be noise; more is a leak."""
 PATIENCE = 300.0
 """Seconds for an answer at the lowest priority, beside whatever else the machine does."""
-EVERY, HURRY, LOOK = 1.5, 0.1, 5.0
-"""Seconds between two things that are done, the same while it warms up, and between two looks at the memory."""
+EVERY, LOOK = 1.5, 5.0
+"""Seconds between two things that are done, and between two looks at the memory."""
 KEPT = 20
 """Conversations that stay; older ones are deleted, so the database does not grow either."""
 SETTINGS = ("chat.max_tokens=24", "engine.context=2048", "engine.threads=1", "engine.nice=5")
 LONG_PROMPTS, QUESTIONS = 8, 80
 """Prompts of about 1,700 tokens, so many that they fill the cache and `engine.aside` twice."""
+FIRST = 600
+"""Things done without a pause after those, until the engine's memory of conversations is full, too."""
 FRAMES: tuple[str, ...] = (
     "nonsense",
     "[" * 5000,
@@ -42,9 +44,9 @@ class Soak(Fault):
     """Mixed load for an hour: conversations, edits, new answers, stops, searches, exports, streams that are dropped,
     broken frames and bodies, sockets that come and go.
 
-    It begins with prompts that fill whatever may be kept, and does ten minutes in a hurry what it then does at ease.
-    After these the daemon and its engine grow by at most 1 MB an hour (the slope of a line through all samples of their
-    resident memory), and neither holds more descriptors at the end than then.
+    It begins with prompts and things done without a pause, which fill whatever may be kept. After ten minutes more the
+    daemon and its engine grow by at most 1 MB an hour (the slope of a line through all samples of their resident
+    memory), and neither holds more descriptors at the end than then.
     """
 
     name, full, few, minutes, slow = "soak", 1, 1, (60.0, 1.0), True
@@ -52,11 +54,13 @@ class Soak(Fault):
     async def inflict(self, tally: Tally, tries: int) -> None:
         """One hour, or as long as was asked for."""
         with self.ground.daemon(*SETTINGS) as live:
-            await _fill(live)
             samples = list[dict[str, float]]()
-            watching = asyncio.create_task(_watch(live, self.seconds, samples))
-            with tally.attempt():
-                await _mixed(live, self.seconds, tally, samples, self.ground.tell)
+            async with browser() as http:
+                household = Household(http, live.url)
+                await _fill(live, household, tally, round(FIRST * min(self.seconds / 3600, 1)))
+                watching = asyncio.create_task(_watch(live, self.seconds, samples))
+                with tally.attempt():
+                    await _mixed(live, household, self.seconds, tally, samples, self.ground.tell)
             await watching
             for words in unplanned(live):
                 tally.problem(words)
@@ -87,15 +91,13 @@ def _middle(samples: list[dict[str, float]], name: str) -> float:
     return values[len(values) // 2]
 
 
-async def _fill(live: Live) -> None:
-    """Have the engine use all that it may keep, cache and copies: what grows afterwards is no cache that fills."""
+async def _fill(live: Live, household: "Household", tally: Tally, times: int) -> None:
+    """Have both processes use all that they may keep: what grows afterwards is no cache that fills."""
     await asyncio.to_thread(live.until_ready)
-    async with browser() as http:
-        for _ in range(LONG_PROMPTS):
-            text = " ".join(question() for _ in range(QUESTIONS))
-            body = {"messages": [{"role": "user", "content": text}], "max_tokens": 1}
-            async with http.post(f"{live.url}/v1/chat/completions", json=body) as response:
-                assert response.status == 200, await response.text()
+    for _ in range(LONG_PROMPTS):
+        await household.asks_at_length()
+    for _ in range(times):
+        await _something(household, tally)
 
 
 async def _watch(live: Live, seconds: float, samples: list[dict[str, float]]) -> None:
@@ -114,28 +116,31 @@ async def _watch(live: Live, seconds: float, samples: list[dict[str, float]]) ->
 
 async def _mixed(
     live: Live,
+    household: "Household",
     seconds: float,
     tally: Tally,
     samples: Sequence[Mapping[str, float]],
     tell: Callable[[str], None],
 ) -> None:
     began, done, told = time.monotonic(), 0, 0
-    async with browser() as http:
-        household = Household(http, live.url)
-        while (at := time.monotonic() - began) < seconds:
-            did = random.choice(household.habits)
-            try:
-                await did()
-            except BROKEN as error:
-                tally.problem(f"{did.__name__}: {type(error).__name__} {error}"[:300])
-            done += 1
-            assert live.process.poll() is None, "the daemon is gone"
-            if at // 300 > told:
-                told = at // 300
-                words = ", ".join(f"{name} {value:.1f}" for name, value in samples[-1].items())
-                tell(f"soak: {done} things done, {len(tally.problems)} problems, {words}")
-            await asyncio.sleep(random.uniform(0, 2 * (HURRY if at < WARM * seconds else EVERY)))
+    while (at := time.monotonic() - began) < seconds:
+        await _something(household, tally)
+        done += 1
+        assert live.process.poll() is None, "the daemon is gone"
+        if at // 300 > told:
+            told = at // 300
+            words = ", ".join(f"{name} {value:.1f}" for name, value in samples[-1].items())
+            tell(f"soak: {done} things done, {len(tally.problems)} problems, {words}")
+        await asyncio.sleep(random.uniform(0, 2 * EVERY))
     tally.figures.append(f"{done:,} things done")
+
+
+async def _something(household: "Household", tally: Tally) -> None:
+    did = random.choice(household.habits)
+    try:
+        await did()
+    except BROKEN as error:
+        tally.problem(f"{did.__name__}: {type(error).__name__} {error}"[:300])
 
 
 class Household:
@@ -161,6 +166,12 @@ class Household:
             self.sends_bad_bodies,
             self.types,
         ]
+
+    async def asks_at_length(self) -> None:
+        text = " ".join(question() for _ in range(QUESTIONS))
+        body = {"messages": [{"role": "user", "content": text}], "max_tokens": 1}
+        async with self._http.post(f"{self._url}/v1/chat/completions", json=body) as response:
+            assert response.status == 200, await response.text()
 
     async def begins(self) -> None:
         async with self._page() as one:

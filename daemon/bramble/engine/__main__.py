@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 from typing import Literal
 
+from bramble import garbage
 from bramble.engine import wire
 from bramble.engine.channel import Channel
 
@@ -59,6 +60,7 @@ def _serve(channel: Channel, order: wire.Load) -> int:
     except CannotLoad as error:
         channel.send(wire.Unusable(error.message, error.hint, error.needed))
         return 0
+    garbage.settle()
     channel.send(parts.ready)
     Worker(channel, parts).run()
     return 0
@@ -76,6 +78,7 @@ def _serve_embedding(channel: Channel, order: wire.LoadEmbedding) -> int:
     except CannotEmbed as error:
         channel.send(wire.Unusable(error.message, error.hint))
         return 0
+    garbage.settle()
     channel.send(ready)
     EmbedWorker(channel, embedding).run()
     return 0
