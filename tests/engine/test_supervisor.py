@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from bramble.engine import pulse, wire
 from bramble.engine import supervisor as rules
-from bramble.engine import wire
 from bramble.engine.client import Engine, EngineSpec, EngineState, Phase
 from bramble.errors import EngineLost, ModelUnavailable
 
@@ -78,7 +78,7 @@ async def test_after_kill_9_a_new_engine_goes_on_with_every_answer(engine: Engin
 async def test_a_hung_engine_is_noticed_and_replaced(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rules, "SILENCE_RUNNING", 2.0)
+    monkeypatch.setattr(pulse, "SILENCE_RUNNING", 2.0)
     pid = engine.state.pid
     assert pid is not None
     os.kill(pid, signal.SIGSTOP)

@@ -11,18 +11,14 @@ import msgspec
 
 from bramble.engine import wire
 from bramble.engine.process import EngineProcess, EngineSpec, describe, together
-from bramble.engine.state import EngineState, Phase, Ration
-from bramble.errors import EngineLost, EnginePutAway, ModelUnavailable
+from bramble.engine.pulse import Pulse
+from bramble.engine.state import Bulletin, EngineState, Phase, Ration
+from bramble.errors import EngineLost, EnginePutAway
 
 __all__ = ["EngineSpec", "EngineState", "Phase", "Ration", "Supervisor"]
 
 log = logging.getLogger("bramble.engine")
 
-PING_SECONDS = 1.0
-SILENCE_RUNNING = 15.0
-"""Seconds without a word before a running engine counts as hung, on top of four times its slowest step."""
-SILENCE_LOADING = 60.0
-"""The same while it loads: a slow card delivers a percent in well under a second."""
 BACK_OFF = (0.0, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 HEALTHY_SECONDS = 60.0
 """After this long without a death, or after an answer that was finished, the back-off starts over."""
@@ -47,18 +43,15 @@ class Supervisor:
     ) -> None:
         self._spec, self._ration = spec, ration
         self._on_events, self._on_loss = on_events, on_loss
-        self._watchers: list[Callable[[EngineState], None]] = []
         self._process: EngineProcess | None = None
         self._task: asyncio.Task[None] | None = None
-        self._changed = asyncio.Event()
-        self._hopeless = self._hung = self._put_away = self._until_asked = False
+        self._hopeless = self._put_away = self._until_asked = False
         self._awake = asyncio.Event()
         self._awake.set()
         self._needed = 0
         self._ending: asyncio.Task[None] | None = None
-        self._slowest_step = self._silence = 0.0
         self._useful = False
-        self.state = EngineState()
+        self._bulletin = Bulletin()
         self.last_words: deque[str] = deque(maxlen=50)
 
     # ── for the client ───────────────────────────────────────────────────────────────────────────
@@ -69,7 +62,7 @@ class Supervisor:
 
     async def stop(self, grace: float, *, keep: bool = True) -> None:
         """End the process within `grace` seconds, by force after that. Whether it may `keep` what is hot."""
-        self._set(EngineState(Phase.STOPPED, reason="The appliance is shutting down."))
+        self._bulletin.tell(EngineState(Phase.STOPPED, reason="The appliance is shutting down."))
         self._lose("The appliance is shutting down.")
         if self._process is not None:
             await self._process.end(grace, keep=keep)
@@ -88,7 +81,7 @@ class Supervisor:
         log.info("the engine is put away: %s", reason)
         self._put_away, self._until_asked = True, until_asked
         self._awake.clear()
-        self._update(phase=Phase.RESTING, fraction=0.0, reason=reason, hint="", model=None)
+        self._bulletin.update(phase=Phase.RESTING, fraction=0.0, reason=reason, hint="", model=None)
         self._on_loss(EnginePutAway(reason))
         if self._process is not None:
             grace = KEEP_SECONDS if until_asked else REST_SECONDS
@@ -99,7 +92,7 @@ class Supervisor:
         if self.state.phase is Phase.RESTING:
             if self._ration is not None:
                 self._ration.relax()
-            self._update(phase=Phase.STARTING, reason="")
+            self._bulletin.update(phase=Phase.STARTING, reason="")
             self._awake.set()
 
     def asked(self) -> None:
@@ -112,19 +105,19 @@ class Supervisor:
         if self._process is not None:
             self._process.send(message)
 
+    @property
+    def state(self) -> EngineState:
+        """How it is now."""
+        return self._bulletin.state
+
     def watch(self, callback: Callable[[EngineState], None]) -> Callable[[], None]:
         """Call back on every change of state; returns what ends that."""
-        self._watchers.append(callback)
-        return lambda: self._watchers.remove(callback)
+        return self._bulletin.watch(callback)
 
     async def ready(self) -> wire.Ready:
         """Wait for readiness. Raises ModelUnavailable once the model has failed or the engine is stopped."""
         self.asked()
-        while self.state.phase is not Phase.READY or self.state.model is None:
-            if self.state.phase in (Phase.FAILED, Phase.STOPPED):
-                raise ModelUnavailable(self.state.reason, self.state.hint)
-            await self._changed.wait()
-        return self.state.model
+        return await self._bulletin.ready()
 
     @property
     def _finished(self) -> bool:
@@ -161,16 +154,16 @@ class Supervisor:
 
     async def _live(self) -> bool:
         """One process from birth to death. Returns whether it ever became ready."""
-        self._hung, self._slowest_step, self._silence = False, 0.0, 0.0
         self._useful = self._put_away = self._until_asked = False
         self._needed = 0
         process = self._process = await EngineProcess.spawn(self._spec)
-        self._update(pid=process.pid)
+        pulse = Pulse(process)
+        self._bulletin.update(pid=process.pid)
         if self._put_away:  # meanwhile
             process.kill()
         process.send(self._order())
         try:
-            await together(self._listen(process), self._pulse(process), self._hear(process))
+            await together(self._listen(process, pulse), pulse.watch(), self._hear(process))
         finally:
             if not process.ended:
                 process.kill()
@@ -178,9 +171,9 @@ class Supervisor:
         self._process = None
         was_ready = self.state.phase is Phase.READY
         if self._put_away:
-            self._update(pid=None)
+            self._bulletin.update(pid=None)
         elif not (self._finished or self._needed):
-            self._mourn(code)
+            self._mourn(code, hung=pulse.lost)
         return was_ready
 
     def _order(self) -> wire.Load | wire.LoadEmbedding:
@@ -202,10 +195,10 @@ class Supervisor:
             if not isinstance(load, wire.Load) or load.memory == 0 or load.memory >= self._needed:
                 return
 
-    async def _listen(self, process: EngineProcess) -> None:
+    async def _listen(self, process: EngineProcess, pulse: Pulse) -> None:
         try:
             async for message in process.messages():
-                self._silence = 0.0
+                pulse.feel(message)
                 self._handle(message)
         except (ValueError, msgspec.DecodeError) as error:
             log.error("the engine sent something that is not a message (%s); ending it", error)
@@ -216,28 +209,6 @@ class Supervisor:
             self.last_words.append(line)
             log.warning("engine: %s", line)
 
-    async def _pulse(self, process: EngineProcess) -> None:
-        """Ask the engine's own loop for a sign of life; end it when it has been silent for too long.
-
-        Silence is counted in ticks of this loop: a suspended machine or a stalled daemon blames nobody.
-        """
-        n = 0
-        while not process.ended:
-            await asyncio.sleep(PING_SECONDS)
-            n += 1
-            process.send(wire.Ping(n))
-            self._silence += PING_SECONDS
-            if self._silence > self._patience():
-                log.error("the engine has been silent for %.0f s; ending it", self._silence)
-                self._hung = True
-                process.kill()
-                return
-
-    def _patience(self) -> float:
-        if self.state.phase is Phase.READY:
-            return SILENCE_RUNNING + 4 * self._slowest_step / 1000
-        return SILENCE_LOADING
-
     def _handle(self, message: wire.ToDaemon) -> None:
         if self._put_away:
             return
@@ -246,10 +217,10 @@ class Supervisor:
                 self._useful = self._useful or any(isinstance(e, wire.Done) for e in events)
                 self._on_events(events)
             case wire.Pong():
-                self._slowest_step = message.slowest_step_ms
+                pass  # `pulse` felt it
             case wire.Loading(fraction):
                 if self.state.phase is not Phase.FAILED:
-                    self._update(phase=Phase.LOADING, fraction=fraction)
+                    self._bulletin.update(phase=Phase.LOADING, fraction=fraction)
             case wire.Ready():
                 log.info(
                     "ready: %s, %d tokens of context, %d slots, %d threads%s, loaded in %.1f s",
@@ -262,7 +233,9 @@ class Supervisor:
                 )
                 for note in message.notes:
                     log.warning("%s", note)
-                self._update(phase=Phase.READY, fraction=1.0, reason="", hint="", model=message)
+                self._bulletin.update(
+                    phase=Phase.READY, fraction=1.0, reason="", hint="", model=message
+                )
             case wire.Unusable():
                 self._needed = message.needed
                 self._hopeless = not message.needed
@@ -270,13 +243,13 @@ class Supervisor:
 
     # ── saying what happened ─────────────────────────────────────────────────────────────────────
 
-    def _mourn(self, code: int) -> None:
-        how = "stopped answering" if self._hung else f"ended unexpectedly ({describe(code)})"
-        why = self._why(code)
+    def _mourn(self, code: int, *, hung: bool) -> None:
+        how = "stopped answering" if hung else f"ended unexpectedly ({describe(code)})"
+        why = "" if hung else self._why(code)
         log.error("the engine process %s; starting it again. %s", how, why)
         self._lose(why or f"The model process {how}; it is being started again.")
         if self.state.phase is not Phase.FAILED:
-            self._update(
+            self._bulletin.update(
                 phase=Phase.RESTARTING,
                 fraction=0.0,
                 reason=why or f"The model process {how}; starting it again.",
@@ -287,8 +260,9 @@ class Supervisor:
 
     def _why(self, code: int) -> str:
         """The sentence for an engine that the kernel ended because memory ran out; else nothing."""
-        killed = code == -signal.SIGKILL and not self._hung
-        return self._ration.killed() if killed and self._ration is not None else ""
+        if code != -signal.SIGKILL or self._ration is None:
+            return ""
+        return self._ration.killed()
 
     def _fail(self, reason: str, hint: str) -> None:
         words = (
@@ -298,17 +272,7 @@ class Supervisor:
         )
         reason = reason if reason.endswith(".") else f"{reason}.{words}"
         log.error("%s %s", reason, hint)
-        self._update(phase=Phase.FAILED, reason=reason, hint=hint, model=None, pid=None)
+        self._bulletin.update(phase=Phase.FAILED, reason=reason, hint=hint, model=None, pid=None)
 
     def _lose(self, message: str) -> None:
         self._on_loss(EngineLost(message, "Send the message again."))
-
-    def _update(self, **changes: object) -> None:
-        self._set(msgspec.structs.replace(self.state, **changes))
-
-    def _set(self, state: EngineState) -> None:
-        self.state = state
-        self._changed.set()
-        self._changed = asyncio.Event()
-        for watcher in list(self._watchers):
-            watcher(state)
