@@ -25,7 +25,7 @@ from collections.abc import AsyncIterator
 
 import msgspec
 
-from bramble.engine import wire
+from bramble.engine import framing, wire
 from bramble.engine.question import Card
 
 TOKENS_A_TURN = 100
@@ -143,11 +143,11 @@ class FakeEngine:
         self._send(wire.Events((event,)))
 
     def _send(self, message: wire.ToDaemon) -> None:
-        self._writer.write(wire.frame(message))
+        self._writer.write(framing.frame(message))
 
     async def _receive(self) -> wire.ToEngine:
-        size = wire.body_size(await self._reader.readexactly(wire.HEADER_SIZE))
-        return wire.parse_to_engine(await self._reader.readexactly(size))
+        size = framing.body_size(await self._reader.readexactly(framing.HEADER_SIZE))
+        return framing.parse_to_engine(await self._reader.readexactly(size))
 
 
 async def main() -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from bramble.engine import wire
+from bramble.engine import framing, wire
 from bramble.engine.extras import Extras, Said
 
 DEADLINE = 60.0
@@ -99,7 +99,7 @@ class Rig:
             self.first = self._receive()
 
     def send(self, message: wire.ToEngine) -> None:
-        self._socket.sendall(wire.frame(message))
+        self._socket.sendall(framing.frame(message))
 
     def ask(self, ask: Ask) -> int:
         """Send one request and return its id; its answer is collected by `wait`."""
@@ -166,8 +166,8 @@ class Rig:
         return self.process.wait(DEADLINE)
 
     def _receive(self) -> wire.ToDaemon:
-        size = wire.body_size(self._exactly(wire.HEADER_SIZE))
-        return wire.parse_to_daemon(self._exactly(size))
+        size = framing.body_size(self._exactly(framing.HEADER_SIZE))
+        return framing.parse_to_daemon(self._exactly(size))
 
     def _exactly(self, size: int) -> bytes:
         data = b""

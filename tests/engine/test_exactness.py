@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from bramble.engine import wire
-from bramble.engine.llama import Context, Model
+from bramble.engine.context import Context
+from bramble.engine.llama import Model
 from bramble.engine.sample import Sampler
 from tests.engine.rig import Ask, Rig
 

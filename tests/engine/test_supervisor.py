@@ -43,7 +43,7 @@ def spec(model: Path, command: tuple[str, ...] | None = None) -> EngineSpec:
 def script(body: str) -> tuple[str, ...]:
     """An engine in a few lines, for what a model cannot do on demand."""
     prelude = (
-        "import socket, sys, time, os; from bramble.engine import wire;"
+        "import socket, sys, time, os; from bramble.engine import framing, wire;"
         "s = socket.socket(fileno=int(sys.argv[1]));"
         "ready = wire.Ready('x', 'x', 1, 1, 64, 64, 1, 1, 0.1, 'model');"
         "s.recv(65536);\n"
@@ -87,7 +87,9 @@ async def test_a_hung_engine_is_noticed_and_replaced(
 
 
 async def test_an_answer_over_which_the_engine_always_dies_is_given_up(tmp_path: Path) -> None:
-    body = "s.sendall(wire.frame(ready))\nwhile b'Generate' not in s.recv(65536): pass\nos.abort()"
+    body = (
+        "s.sendall(framing.frame(ready))\nwhile b'Generate' not in s.recv(65536): pass\nos.abort()"
+    )
     engine = Engine(spec(tmp_path, script(body)))
     await engine.start()
     try:
@@ -100,7 +102,9 @@ async def test_an_answer_over_which_the_engine_always_dies_is_given_up(tmp_path:
 
 
 async def test_a_stop_ends_answers_that_wait_for_the_engine(tmp_path: Path) -> None:
-    body = "s.sendall(wire.frame(ready))\nwhile b'Generate' not in s.recv(65536): pass\nos.abort()"
+    body = (
+        "s.sendall(framing.frame(ready))\nwhile b'Generate' not in s.recv(65536): pass\nos.abort()"
+    )
     engine = Engine(spec(tmp_path, script(body)))
     await engine.start()
     await until(engine, lambda state: state.phase is Phase.READY)
@@ -151,9 +155,9 @@ async def test_the_engine_dies_with_its_daemon(starter: Path, tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("body", "why"),
     [
-        ("s.sendall(wire.frame(ready) + b'\\xff' * 64); time.sleep(60)", "SIGKILL"),
-        ("s.sendall(wire.frame(ready)[:-3]); s.close(); time.sleep(60)", "SIGKILL"),
-        ("s.sendall(wire.frame(ready)); os._exit(3)", "exit status 3"),
+        ("s.sendall(framing.frame(ready) + b'\\xff' * 64); time.sleep(60)", "SIGKILL"),
+        ("s.sendall(framing.frame(ready)[:-3]); s.close(); time.sleep(60)", "SIGKILL"),
+        ("s.sendall(framing.frame(ready)); os._exit(3)", "exit status 3"),
         ("print('GGML_ASSERT failed', file=sys.stderr); os.abort()", "SIGABRT"),
     ],
 )
@@ -196,7 +200,7 @@ async def test_an_unusable_model_is_not_tried_again(tmp_path: Path) -> None:
 
 
 async def test_an_engine_that_ignores_shutdown_is_ended_anyway(tmp_path: Path) -> None:
-    stubborn = "s.sendall(wire.frame(ready)); [s.recv(999) for _ in range(999)]; time.sleep(60)"
+    stubborn = "s.sendall(framing.frame(ready)); [s.recv(999) for _ in range(999)]; time.sleep(60)"
     engine = Engine(spec(tmp_path, script(stubborn)))
     await engine.start()
     await until(engine, lambda state: state.phase is Phase.READY)

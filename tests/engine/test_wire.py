@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bramble.engine import wire
+from bramble.engine import framing, wire
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
 st.register_type_strategy(float, FINITE)
@@ -23,16 +23,16 @@ def members(union: object) -> list[type[Any]]:
 @pytest.mark.parametrize("kind", members(wire.ToEngine))
 def test_round_trip_to_the_engine(kind: type[Any], data: st.DataObject) -> None:
     message = data.draw(build(kind))
-    frame = wire.frame(message)
-    assert wire.body_size(frame[: wire.HEADER_SIZE]) == len(frame) - wire.HEADER_SIZE
-    assert wire.parse_to_engine(frame[wire.HEADER_SIZE :]) == message
+    frame = framing.frame(message)
+    assert framing.body_size(frame[: framing.HEADER_SIZE]) == len(frame) - framing.HEADER_SIZE
+    assert framing.parse_to_engine(frame[framing.HEADER_SIZE :]) == message
 
 
 @given(st.data())
 @pytest.mark.parametrize("kind", members(wire.ToDaemon))
 def test_round_trip_to_the_daemon(kind: type[Any], data: st.DataObject) -> None:
     message = data.draw(build(kind))
-    assert wire.parse_to_daemon(wire.frame(message)[wire.HEADER_SIZE :]) == message
+    assert framing.parse_to_daemon(framing.frame(message)[framing.HEADER_SIZE :]) == message
 
 
 def build(kind: type[Any]) -> st.SearchStrategy[Any]:
@@ -51,15 +51,15 @@ def of(hint: Any) -> st.SearchStrategy[Any]:
 
 def test_a_message_of_the_other_direction_is_refused() -> None:
     with pytest.raises(msgspec.DecodeError):
-        wire.parse_to_engine(wire.frame(wire.Loading(0.5))[wire.HEADER_SIZE :])
+        framing.parse_to_engine(framing.frame(wire.Loading(0.5))[framing.HEADER_SIZE :])
 
 
 @pytest.mark.parametrize("body", [b"", b"\xc1", b"\x80", b"garbage", b"\x81\xa4type\xa4Nope"])
 def test_garbage_is_refused(body: bytes) -> None:
     with pytest.raises(msgspec.DecodeError):
-        wire.parse_to_daemon(body)
+        framing.parse_to_daemon(body)
 
 
 def test_an_absurd_length_is_refused() -> None:
     with pytest.raises(ValueError, match="longer than the limit"):
-        wire.body_size(b"\xff\xff\xff\xff")
+        framing.body_size(b"\xff\xff\xff\xff")

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
+from bramble.engine.context import Context
 from bramble.engine.draft import NONE, Costs, Guess, best_length
-from bramble.engine.llama import Context
 from bramble.engine.slot import Slot, stop_at
 
 ALONE_MS = 2000.0

@@ -9,7 +9,8 @@ from statistics import median
 import msgspec
 
 from bramble.engine.bandwidth import memory_bandwidth
-from bramble.engine.llama import Context, system_info
+from bramble.engine.context import Context
+from bramble.engine.llama import system_info
 from bramble.engine.loading import CannotLoad, Loaded, load
 from bramble.engine.memory import available, peak
 from bramble.engine.survey import Bench, Report, Speed, Step

@@ -5,7 +5,8 @@ from array import array
 from functools import cache
 from typing import Any
 
-from bramble.engine.llama import C, Context
+from bramble.engine.context import Context
+from bramble.engine.llama import C
 
 
 class Candidates:

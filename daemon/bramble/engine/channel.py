@@ -3,7 +3,7 @@
 import select
 import socket
 
-from bramble.engine import wire
+from bramble.engine import framing, wire
 
 
 class Channel:
@@ -17,7 +17,7 @@ class Channel:
 
     def send(self, message: wire.ToDaemon) -> None:
         """Send one message, waiting for the daemon to take it. Raises OSError once it is gone."""
-        self._socket.sendall(wire.frame(message))
+        self._socket.sendall(framing.frame(message))
 
     def receive(self, *, wait: bool) -> list[wire.ToEngine]:
         """Every message that is here; with `wait`, at least one."""
@@ -41,11 +41,11 @@ class Channel:
     def _parse(self) -> list[wire.ToEngine]:
         messages: list[wire.ToEngine] = []
         start = 0
-        while (body := start + wire.HEADER_SIZE) <= len(self._buffer):
-            end = body + wire.body_size(bytes(self._buffer[start:body]))
+        while (body := start + framing.HEADER_SIZE) <= len(self._buffer):
+            end = body + framing.body_size(bytes(self._buffer[start:body]))
             if end > len(self._buffer):
                 break
-            messages.append(wire.parse_to_engine(bytes(self._buffer[body:end])))
+            messages.append(framing.parse_to_engine(bytes(self._buffer[body:end])))
             start = end
         del self._buffer[:start]
         return messages

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bramble.engine.llama import C, Context, Model
+from bramble.engine.context import Context
+from bramble.engine.llama import C, Model
 
 FLOAT_BYTES = 4
 REPACKED = "CPU_REPACK"

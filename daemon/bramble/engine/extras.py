@@ -33,6 +33,20 @@ class Bias(msgspec.Struct, frozen=True):
     bias: float
 
 
+class Sampling(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How the next token is drawn; defaults are llama-server's. `seed` None draws a fresh one."""
+
+    temperature: float = 0.8
+    top_k: int = 40
+    top_p: float = 0.95
+    min_p: float = 0.05
+    repeat_penalty: float = 1.0
+    frequency_penalty: float = 0.0
+    presence_penalty: float = 0.0
+    seed: int | None = None
+    logit_bias: tuple[Bias, ...] = ()
+
+
 class Extras(msgspec.Struct, frozen=True, omit_defaults=True):
     """What an API's client may ask for beyond an answer to a conversation.
 

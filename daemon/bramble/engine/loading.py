@@ -9,8 +9,9 @@ from pathlib import Path
 from bramble.engine import kernels
 from bramble.engine.batch import SMALLEST, Pace
 from bramble.engine.card import card_of
+from bramble.engine.context import Context
 from bramble.engine.keeper import Keeper, kept_files
-from bramble.engine.llama import Context, LoadError, Model
+from bramble.engine.llama import LoadError, Model
 from bramble.engine.plan import plan
 from bramble.engine.prefix import PrefixCache
 from bramble.engine.survey import Plan

@@ -5,8 +5,9 @@ from functools import cache
 from typing import Any
 
 from bramble.engine.candidates import candidates
+from bramble.engine.context import Context
 from bramble.engine.extras import Drawn, Likely
-from bramble.engine.llama import C, Context, Model
+from bramble.engine.llama import C, Model
 
 
 class Logprobs:

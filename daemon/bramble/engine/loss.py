@@ -11,9 +11,10 @@ from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from bramble.engine.context import Context
 from bramble.engine.ggml import F16, F32, Sums
 from bramble.engine.gguf import read_at
-from bramble.engine.llama import C, Context, LoadError, Model
+from bramble.engine.llama import C, LoadError, Model
 from bramble.engine.quantize import CannotQuantize
 from bramble.engine.tasks import TEXT_TOKENS, Compare, Compared, Record, Recorded, row_bytes
 from bramble.engine.threads import cores, pin

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 
 from bramble.engine.aside import Prefix
 from bramble.engine.cells import SMALL_LOSS, Cells
+from bramble.engine.context import Context
 from bramble.engine.kept import KeptFiles
 from bramble.engine.keptfile import Kept
-from bramble.engine.llama import Context
 from bramble.engine.overlap import common_prefix
 from bramble.engine.slot import Job, Slot
 from bramble.engine.ways import Way, Ways

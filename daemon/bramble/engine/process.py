@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 
 from bramble.board import delegation
-from bramble.engine import wire
+from bramble.engine import framing, wire
 
 log = logging.getLogger("bramble.engine")
 KEEPING = 0.6
@@ -78,14 +78,14 @@ class EngineProcess:
     def send(self, message: wire.ToEngine) -> None:
         """Queue a message; one for a dead engine goes nowhere."""
         if not self._writer.is_closing():
-            self._writer.write(wire.frame(message))
+            self._writer.write(framing.frame(message))
 
     async def messages(self) -> AsyncIterator[wire.ToDaemon]:
         """What the engine says until its end closes. Raises ValueError or DecodeError on garbage."""
         try:
             while True:
-                size = wire.body_size(await self._reader.readexactly(wire.HEADER_SIZE))
-                yield wire.parse_to_daemon(await self._reader.readexactly(size))
+                size = framing.body_size(await self._reader.readexactly(framing.HEADER_SIZE))
+                yield framing.parse_to_daemon(await self._reader.readexactly(size))
         except (asyncio.IncompleteReadError, ConnectionError):
             return
 

@@ -5,8 +5,9 @@ from typing import Any
 
 from bramble.engine.candidates import candidates
 from bramble.engine.constraint import Constraint
+from bramble.engine.context import Context
 from bramble.engine.extras import Bias, Drawn
-from bramble.engine.llama import C, Context, Model
+from bramble.engine.llama import C, Model
 from bramble.engine.logprobs import Logprobs
 from bramble.engine.wire import Sampling
 

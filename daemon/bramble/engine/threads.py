@@ -8,7 +8,8 @@ import os
 from functools import cache
 from typing import Any
 
-from bramble.engine.llama import C, Context
+from bramble.engine.context import Context
+from bramble.engine.llama import C
 
 MAX_THREADS = 512
 CPU_DEVICE = 0

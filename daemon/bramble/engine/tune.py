@@ -11,7 +11,7 @@ from typing import Annotated
 
 import msgspec
 
-from bramble.engine.llama import Context
+from bramble.engine.context import Context
 from bramble.engine.threads import pin
 
 MEASURED_FROM = 3

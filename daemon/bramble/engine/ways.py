@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from bramble.engine.aside import Aside, Prefix
 from bramble.engine.checkpoints import Checkpoint, Checkpoints
-from bramble.engine.llama import Context
+from bramble.engine.context import Context
 from bramble.engine.overlap import common_prefix
 from bramble.engine.shift import LEAST_GAIN, Gap, find
 from bramble.engine.slot import Slot

@@ -1,37 +1,13 @@
-"""Every message that crosses between the daemon and the engine process, and how one is framed.
+"""Every message that crosses between the daemon and the engine process: tagged structs, as `framing` sends them."""
 
-A frame is a 4-byte big-endian length and one msgpack value: a tagged struct from the unions below, nothing else.
-"""
-
-import struct
 from typing import Literal
 
 import msgspec
 
-from bramble.engine.extras import Bias, Drawn, Extras, Said
+from bramble.engine.extras import Drawn, Extras, Said
+from bramble.engine.extras import Sampling as Sampling
 from bramble.engine.question import Card, Question, Told
 from bramble.engine.turn import Turn as Turn
-
-FRAME_LIMIT = 64 * 1024 * 1024
-"""Largest accepted frame in bytes; either side treats a longer one as a broken peer."""
-
-_HEADER = struct.Struct(">I")
-HEADER_SIZE = _HEADER.size
-
-
-class Sampling(msgspec.Struct, frozen=True, omit_defaults=True):
-    """How the next token is drawn; defaults are llama-server's. `seed` None draws a fresh one."""
-
-    temperature: float = 0.8
-    top_k: int = 40
-    top_p: float = 0.95
-    min_p: float = 0.05
-    repeat_penalty: float = 1.0
-    frequency_penalty: float = 0.0
-    presence_penalty: float = 0.0
-    seed: int | None = None
-    logit_bias: tuple[Bias, ...] = ()
-
 
 # ── daemon → engine ──────────────────────────────────────────────────────────────────────────────
 
@@ -311,31 +287,3 @@ ToEngine = (
     | Question
 )
 ToDaemon = Loading | Ready | Unusable | Pong | Events
-
-_encoder = msgspec.msgpack.Encoder()
-_to_engine: msgspec.msgpack.Decoder[ToEngine] = msgspec.msgpack.Decoder(ToEngine)
-_to_daemon: msgspec.msgpack.Decoder[ToDaemon] = msgspec.msgpack.Decoder(ToDaemon)
-
-
-def frame(message: ToEngine | ToDaemon) -> bytes:
-    """Encode one message with its length in front."""
-    body = _encoder.encode(message)
-    return _HEADER.pack(len(body)) + body
-
-
-def body_size(header: bytes) -> int:
-    """Length in bytes of the body that follows `header`. Raises ValueError where it is past FRAME_LIMIT."""
-    (size,) = _HEADER.unpack(header)
-    if size > FRAME_LIMIT:
-        raise ValueError(f"a frame of {size} bytes is longer than the limit of {FRAME_LIMIT}")
-    return size
-
-
-def parse_to_engine(body: bytes) -> ToEngine:
-    """Decode what the daemon sent. Raises msgspec.DecodeError on anything undeclared."""
-    return _to_engine.decode(body)
-
-
-def parse_to_daemon(body: bytes) -> ToDaemon:
-    """Decode what the engine sent. Raises msgspec.DecodeError on anything undeclared."""
-    return _to_daemon.decode(body)
