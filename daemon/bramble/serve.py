@@ -8,12 +8,14 @@ import socket
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 from bramble import garbage, systemd
 from bramble.app import Daemon
 from bramble.board import delegation
 from bramble.config import Config, Sources
 from bramble.models.choice import chosen
+from bramble.server.agent import Agent
 from bramble.server.listen import listen, with_deadline
 from bramble.specs import engine_spec
 
@@ -36,16 +38,21 @@ async def serve(config: Config, model: Path, sources: Sources) -> int:
     listeners = _listeners(config)
     spec = engine_spec(config, model, chosen(config), delegation.divide())
     daemon = Daemon(config, spec, listeners, sources=sources)
+    asked = _further(config, "agent_port", listeners)
+    agent = Agent(asked, config.server.allow, daemon.status.frame)
     # At a terminal it says that the terminal is gone.
     hangup = leave.set if sys.stdin is not None and sys.stdin.isatty() else daemon.reload
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, hangup)
     await daemon.start()
+    await agent.open()
     garbage.settle()
     scheme = "https" if daemon.tls else "http"
     print(f"Bramble is at {_addresses(scheme, config.server.host, listeners[0])}", flush=True)
     await _tell_setup_code(daemon)
     await leave.wait()
+    agent.leave()
     await daemon.stop()
+    agent.close()
     return 0
 
 
@@ -65,15 +72,19 @@ def _listeners(config: Config) -> list[socket.socket]:
     """The sockets that systemd passed, else one of our own."""
     passed = [with_deadline(each) for each in systemd.passed_sockets()]
     listeners = passed or [listen(config.server.host, config.server.port)]
-    return [*listeners, *_for_ollama(config, listeners)]
+    return [*listeners, *_further(config, "ollama_port", listeners)]
 
 
-def _for_ollama(config: Config, listeners: Sequence[socket.socket]) -> list[socket.socket]:
-    """The second port, where one is wanted and not open already."""
-    port = config.server.ollama_port
+def _further(
+    config: Config,
+    setting: Literal["ollama_port", "agent_port"],
+    listeners: Sequence[socket.socket],
+) -> list[socket.socket]:
+    """The port of this setting, where one is wanted and not open already."""
+    port: int | Literal["none"] = getattr(config.server, setting)
     if port == "none" or any(each.getsockname()[1] == port for each in listeners):
         return []
-    return [listen(config.server.host, port, "server.ollama_port")]
+    return [listen(config.server.host, port, f"server.{setting}")]
 
 
 def _addresses(scheme: str, host: str, listener: socket.socket) -> str:

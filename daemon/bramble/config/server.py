@@ -85,6 +85,13 @@ class ServerSettings(Struct, frozen=True):
             description="A second port for programs that look for Ollama at 11434; none opens no other."
         ),
     ] = "none"
+    agent_port: Annotated[
+        Literal["none"] | Annotated[int, Meta(ge=1, le=65535)],
+        Meta(
+            description="A port where a load balancer is told how busy this one is (HAProxy's agent-check); none opens"
+            " no such port."
+        ),
+    ] = "none"
     names: Annotated[
         tuple[str, ...],
         Meta(description="Further host names the page may be opened under, like chat.home."),

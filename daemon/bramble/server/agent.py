@@ -1,0 +1,71 @@
+"""What a load balancer in front of several Brambles is told of this one: HAProxy's agent-check, a line a connection.
+
+`up`, or `down` with a reason; `drain` where one takes nobody new, `ready` where it does again; a weight in percent
+(https://docs.haproxy.org/2.6/configuration.html#agent-check).
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from socket import socket
+
+from bramble.config import Network
+from bramble.engine.client import Phase
+from bramble.server.frames import State
+from bramble.server.proxies import address
+
+log = logging.getLogger("bramble.server")
+
+MOST, LEAST = 100, 1
+"""Weights in percent: with nobody to answer, and the least, as at 0 nobody at all would be sent."""
+
+
+class Agent:
+    """Tells the `allow`ed networks on these listeners how `state` is. Opened and closed once."""
+
+    def __init__(
+        self, listeners: Sequence[socket], allow: Sequence[Network], state: Callable[[], State]
+    ) -> None:
+        self._listeners, self._allow, self._state = listeners, allow, state
+        self._servers: list[asyncio.Server] = []
+        self._leaving = False
+
+    async def open(self) -> None:
+        """From now on whoever connects is told."""
+        for listener in self._listeners:
+            self._servers.append(await asyncio.start_server(self._tell, sock=listener))
+
+    def leave(self) -> None:
+        """Say from now on that nobody new is to come: what runs is finished, then this one is gone."""
+        self._leaving = True
+
+    def close(self) -> None:
+        """Tell nobody any more."""
+        for server in self._servers:
+            server.close()
+
+    async def _tell(self, _: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            asks = address(writer.get_extra_info("peername")[0])
+            if asks is not None and any(asks in network for network in self._allow):
+                writer.write(self.line().encode() + b"\n")
+                await writer.drain()
+        except OSError as error:
+            log.debug("a load balancer did not wait for the line: %s", error.strerror)
+        finally:
+            writer.close()
+
+    def line(self) -> str:
+        """How it is now."""
+        if self._leaving:
+            return "drain"
+        state = self._state()
+        if state.phase not in (Phase.READY, Phase.RESTING):
+            return f"down # {state.phase}"
+        return f"up ready {weight(state)}%"
+
+
+def weight(state: State) -> int:
+    """The share of new conversations that this one is to have: full when idle, half when all slots are taken."""
+    asked = state.running + state.waiting
+    return max(LEAST, round(MOST * state.slots / (state.slots + asked)))
