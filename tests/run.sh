@@ -25,6 +25,7 @@ if [[ ! -f .venv/tests-stamp || $(<.venv/tests-stamp) != "$stamp" ]]; then
   printf '%s\n' "$stamp" >.venv/tests-stamp
 fi
 need minisign minisign
+need haproxy haproxy
 need chromium chromium chromium-browser google-chrome
 
 # What looks for mistakes that keep people out, for the page's tests only.
@@ -49,6 +50,6 @@ if (($# == 0)); then
   PYRIGHT_PYTHON_IGNORE_WARNINGS=1 pyright
   lint-imports
   shellcheck .ci/run deploy/*.sh deploy/*/*.sh deploy/roles/bramble/files/bramble tests/*.sh tests/bench/*.sh
-  ansible-lint --offline --nocolor -q --profile production deploy/site.yml deploy/uninstall.yml
+  ansible-lint --offline --nocolor -q --profile production deploy/site.yml deploy/uninstall.yml deploy/fleet.yml
 fi
 exec pytest "$@"

@@ -18,6 +18,7 @@ PACKAGES = (
     "systemd,systemd-sysv,dbus,python3,python3-venv,libgomp1,iproute2,procps,openssh-server,"
     "avahi-daemon,sudo,curl"
 )
+PYTHON = {"bookworm": "3.11", "trixie": "3.13"}
 HOST, GUEST = "10.213.7.1", "10.213.7.2"
 DEADLINE = 60.0
 

@@ -12,26 +12,12 @@ from zipfile import ZipFile
 
 import pytest
 
-from tests.deploy.appliance import GUEST, REPO, Appliance, run, until
+from tests.deploy.appliance import GUEST, PYTHON, REPO, Appliance, run, until
 from tests.updates.packs import Keys, pack
 
 pytestmark = [pytest.mark.systemd, pytest.mark.timeout(1800)]
 
-PYTHON = {"bookworm": "3.11", "trixie": "3.13"}
-ARCHITECTURE = {"x86_64": "amd64", "aarch64": "arm64"}
-
 SAME = "All settings mean what they meant."
-
-
-@pytest.fixture(scope="module")
-def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A wheelhouse for machines like this one."""
-    folder = tmp_path_factory.mktemp("wheels")
-    machine = ARCHITECTURE[run("uname", "-m").strip()]
-    pythons = ",".join(PYTHON.values())
-    build = REPO / "deploy/wheels/build.sh"
-    run(build, "--arch", machine, "--python", pythons, "--output", folder, seconds=1500)
-    return folder
 
 
 @pytest.fixture(scope="module", params=list(PYTHON))

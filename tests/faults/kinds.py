@@ -7,6 +7,7 @@ from tests.faults.disk_full import FullAtStart, FullDatabase, FullDownload
 from tests.faults.engine_kill import KillEngine
 from tests.faults.engine_stop import StopEngine
 from tests.faults.fault import Fault
+from tests.faults.fleet import Fleet
 from tests.faults.fuzz_models import FuzzModels
 from tests.faults.fuzz_wire import FuzzBodies, FuzzFrames
 from tests.faults.hostile_templates import HostileTemplates
@@ -33,6 +34,7 @@ FAULTS: dict[str, type[Fault]] = {
         JumpClock,
         Terminate,
         Crowd,
+        Fleet,
         SlowLoris,
         PullCable,
         IdleSockets,

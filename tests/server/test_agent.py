@@ -50,7 +50,7 @@ def test_the_busier_the_fewer_are_sent(running: int, waiting: int, percent: int)
 
 async def test_one_that_answers_is_up_with_its_weight() -> None:
     async with agent(IDLE) as (_, port):
-        assert await told(port) == "up ready 100%\n"
+        assert await told(port) == "up 100%\n"
 
 
 @pytest.mark.parametrize("phase", ["starting", "loading", "restarting", "failed", "stopped"])
@@ -61,13 +61,13 @@ async def test_one_without_a_model_is_down(phase: str) -> None:
 
 async def test_one_at_rest_wakes_for_whoever_comes() -> None:
     async with agent(msgspec.structs.replace(IDLE, phase="resting")) as (_, port):
-        assert (await told(port)).startswith("up ready")
+        assert (await told(port)).startswith("up")
 
 
 async def test_one_that_leaves_takes_nobody_new() -> None:
     async with agent(IDLE) as (one, port):
         one.leave()
-        assert await told(port) == "drain\n"
+        assert await told(port) == "down # leaving\n"
 
 
 async def test_strangers_are_told_nothing() -> None:
@@ -80,7 +80,7 @@ async def test_a_balancer_that_hangs_up_harms_nobody() -> None:
         for _ in range(50):
             with socket.create_connection(("127.0.0.1", port)) as one:
                 one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
-        assert await told(port) == "up ready 100%\n"
+        assert await told(port) == "up 100%\n"
 
 
 async def test_a_daemon_that_is_stopped_says_so_while_it_finishes(
@@ -90,17 +90,17 @@ async def test_a_daemon_that_is_stopped_says_so_while_it_finishes(
     live = Live(tmp_path / "state", f"engine.model={starter}", f"server.agent_port={port}")
     try:
         await asyncio.to_thread(live.until_ready)
-        assert await told(port) == "up ready 100%\n"
+        assert await told(port) == "up 100%\n"
         body = {"messages": [{"role": "user", "content": "Tell me a long story."}], "stream": True}
         async with (
             ClientSession() as http,
             http.post(f"{live.url}/v1/chat/completions", json=body) as answer,
         ):
             await answer.content.readline()
-            assert await told(port) == "up ready 80%\n"
+            assert await told(port) == "up 80%\n"
             live.process.send_signal(signal.SIGTERM)
             while (line := await told(port)).startswith("up"):
                 await asyncio.sleep(0.01)
-            assert line == "drain\n"
+            assert line == "down # leaving\n"
     finally:
         live.end()

@@ -1,7 +1,7 @@
 """What a load balancer in front of several Brambles is told of this one: HAProxy's agent-check, a line a connection.
 
-`up`, or `down` with a reason; `drain` where one takes nobody new, `ready` where it does again; a weight in percent
-(https://docs.haproxy.org/2.6/configuration.html#agent-check).
+`up` with a weight in percent, or `down` with a reason (https://docs.haproxy.org/2.6/configuration.html#agent-check).
+Nothing is said of `drain` and `ready`: these are what people order.
 """
 
 import asyncio
@@ -36,7 +36,7 @@ class Agent:
             self._servers.append(await asyncio.start_server(self._tell, sock=listener))
 
     def leave(self) -> None:
-        """Say from now on that nobody new is to come: what runs is finished, then this one is gone."""
+        """Say from now on that nobody is to come: what runs is finished, then this one is gone."""
         self._leaving = True
 
     def close(self) -> None:
@@ -58,11 +58,11 @@ class Agent:
     def line(self) -> str:
         """How it is now."""
         if self._leaving:
-            return "drain"
+            return "down # leaving"
         state = self._state()
         if state.phase not in (Phase.READY, Phase.RESTING):
             return f"down # {state.phase}"
-        return f"up ready {weight(state)}%"
+        return f"up {weight(state)}%"
 
 
 def weight(state: State) -> int:
