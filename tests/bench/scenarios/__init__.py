@@ -6,6 +6,7 @@ from tests.bench.scenarios.busy import Busy
 from tests.bench.scenarios.ceiling import Ceiling
 from tests.bench.scenarios.echo import Echo
 from tests.bench.scenarios.fairness import Fairness
+from tests.bench.scenarios.fleet import Fleet
 from tests.bench.scenarios.forty import Forty
 from tests.bench.scenarios.guards import Guards, Rest
 from tests.bench.scenarios.restart import Restart
@@ -33,6 +34,7 @@ SCENARIOS: dict[str, type[Scenario]] = {
         Drafting,
         Guards,
         Rest,
+        Fleet,
         Tuned,
     )
 }
