@@ -85,7 +85,7 @@ async def balancer(folder: Path, replicas: Sequence[Place]) -> AsyncGenerator[Ba
         fleet_user="",
         fleet_socket=control,
         fleet_bind="127.0.0.1",
-        fleet_port=port,
+        fleet_at=port,
         fleet_replicas=replicas,
     )
     (folder / "haproxy.cfg").write_text(text + "\n")
