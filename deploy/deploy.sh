@@ -80,25 +80,34 @@ make_ansible() {
 # shellcheck disable=SC2086 # options are several words
 reach() { ssh -o ConnectTimeout=10 $ssh_options "$@"; }
 
-# Processor and Python of a host, as the wheelhouse calls them.
+# What a PC's processor can do: a machine that differs in it gets wheels that ask for less.
+abilities='grep -m 1 "^flags" /proc/cpuinfo | cksum'
+
+# Processor, Python and abilities of a host.
 describe() {
-  reach "$1" 'uname -m; python3 -c "import sys; print(*sys.version_info[:2], sep=\".\")"' ||
+  reach "$1" "uname -m; python3 -c 'import sys; print(*sys.version_info[:2], sep=\".\")'; $abilities" ||
     fail "$1 cannot be reached by ssh, or has no python3." "Try: ssh $1 python3 --version"
 }
 
 make_wheels() {
-  local host machine python arch facts
+  local host machine python able arch facts portable
   for host in "${hosts[@]}"; do
     facts=$(describe "$host")
-    read -rd '' machine python <<<"$facts" || true
+    { read -r machine; read -r python; read -r able; } <<<"$facts"
+    portable=''
     case $machine in
       aarch64) arch=arm64 ;;
-      x86_64) arch=amd64 ;;
+      x86_64)
+        arch=amd64
+        if [[ $able != "$(eval "$abilities")" ]]; then portable=-portable; fi
+        ;;
       *) fail "$host is a 32-bit or unknown machine ($machine)." "Flash the 64-bit Raspberry Pi OS." ;;
     esac
     say "$host: $machine, Python $python"
-    house=${wheels:-$cache/wheelhouse-$arch}
-    if [[ ! $wheels ]]; then "$here/wheels/build.sh" --arch "$arch" --python "$python" --output "$house"; fi
+    house=${wheels:-$cache/wheelhouse-$arch$portable}
+    if [[ ! $wheels ]]; then
+      "$here/wheels/build.sh" --arch "$arch" ${portable:+--portable} --python "$python" --output "$house"
+    fi
     inventory+="    \"$host\": {ansible_host: \"${host#*@}\", bramble_wheelhouse: \"$house\""
     if [[ $host == *@* ]]; then inventory+=", ansible_user: \"${host%%@*}\""; fi
     inventory+="}"$'\n'
@@ -113,4 +122,4 @@ make_wheels
 printf '%s' "$inventory" >"$scratch/hosts.yml"
 if [[ $check ]]; then say "What would change:"; fi
 cd "$here"
-ANSIBLE_CONFIG=$here/ansible.cfg "$ansible/bin/ansible-playbook" -i "$scratch/hosts.yml" "${options[@]}" "$playbook"
+ANSIBLE_CONFIG=$here/ansible.cfg "$ansible/bin/ansible-playbook" -i "$scratch/hosts.yml" ${options[@]+"${options[@]}"} "$playbook"

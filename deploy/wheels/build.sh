@@ -5,7 +5,7 @@ set -euo pipefail
 
 usage() {
   cat <<'END'
-Usage: deploy/wheels/build.sh [--arch arm64|amd64] [--output DIR] [--python VERSIONS]
+Usage: deploy/wheels/build.sh [--arch arm64|amd64] [--portable] [--output DIR] [--python VERSIONS]
 
 Builds llama-cpp-python for every kind of 64-bit ARM processor in one wheel (cross-compiled on a PC, about
 25 minutes once; natively on a Raspberry Pi), collects the wheels of everything else and Bramble's own,
@@ -15,6 +15,7 @@ and writes requirements-3.11.lock and so on, which name them all with their hash
 
   --arch ARCH         for which machines: arm64, every board (default); amd64, PCs whose processor can do
                       what this one can
+  --portable          amd64 for any PC that knows AVX2 (since 2013): slower than what is made for one kind
   --output DIR        the wheelhouse (default: the cache's bramble/wheelhouse-ARCH)
   --python VERSIONS   Pythons of the boards (default: 3.11,3.13, those of Debian 12 and 13)
 
@@ -34,11 +35,13 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 repo=$(cd "$here/../.." && pwd)
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/bramble
 arch=arm64
+portable=''
 output=''
 pythons=3.11,3.13
 while (($#)); do
   case $1 in
     --arch) arch=${2:?--arch wants arm64 or amd64}; shift ;;
+    --portable) portable=-portable ;;
     --output) output=${2:?--output wants a folder}; shift ;;
     --python) pythons=${2:?--python wants versions}; shift ;;
     --help | -h) usage; exit 0 ;;
@@ -55,7 +58,8 @@ case $arch in
   amd64) machine=x86_64 ;;
   *) fail "no wheels are made for $arch." "There are arm64 and amd64." ;;
 esac
-output=${output:-$cache/wheelhouse-$arch}
+[[ $arch == amd64 || ! $portable ]] || fail "--portable is for amd64." "Wheels for arm64 run on every board."
+output=${output:-$cache/wheelhouse-$arch$portable}
 [[ $arch == arm64 || $(uname -m) == "$machine" ]] || fail "wheels for $arch are made on such a machine."
 version=$(sed -n 's/.*"llama-cpp-python==\([^"]*\)".*/\1/p' "$repo/pyproject.toml")
 scratch=$(mktemp -d)
@@ -187,7 +191,7 @@ collect() {
 install_packages
 make_tools
 if [[ $arch == amd64 ]]; then
-  llama=$("$repo/deploy/try.sh" --wheel)
+  llama=$(BRAMBLE_CMAKE_ARGS=${portable:+-DGGML_NATIVE=OFF} "$repo/deploy/try.sh" --wheel)
 else
   built=$cache/wheels/arm64-$(key)
   [[ -d $built ]] || build_llama "$built"

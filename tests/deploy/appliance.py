@@ -39,13 +39,13 @@ def until(what: Callable[[], bool], seconds: float = DEADLINE) -> None:
 
 
 def base(suite: str, extra: str = "") -> Path:
-    """An unpacked Debian of this suite, with an extra package or without; made once."""
+    """An unpacked Debian of this suite, with extra packages (commas between) or without; made once."""
     for tool in "mmdebstrap", "systemd-nspawn", "ssh-keygen":
         if shutil.which(tool) is None:
             pytest.fail(
                 f"{tool} is missing: apt-get install mmdebstrap systemd-container openssh-client"
             )
-    root = CACHE / f"{suite}{extra and '-'}{extra}"
+    root = CACHE / "-".join([suite, *filter(None, extra.split(","))])
     if not root.exists():
         CACHE.mkdir(parents=True, exist_ok=True)
         part = root.with_suffix(".part")
@@ -56,8 +56,45 @@ def base(suite: str, extra: str = "") -> Path:
     return root
 
 
-class Appliance:
-    """One machine that ssh reaches as root."""
+class Machine:
+    """One that ssh reaches as root at `address`, with the options `ssh`."""
+
+    ssh: str
+    address: str
+
+    def run(self, command: str) -> str:
+        """Run a shell command on the machine that has to succeed."""
+        return run("ssh", *self.ssh.split(), self.address, command).strip()
+
+    def reaches(self, command: str) -> bool:
+        """Whether it is there and this succeeds."""
+        line = ["ssh", *self.ssh.split(), "-o", "ConnectTimeout=2", self.address, command]
+        return subprocess.run(line, capture_output=True).returncode == 0
+
+    def property(self, name: str, unit: str = "bramble.service") -> str:
+        """What systemd says about a unit."""
+        return self.run(f"systemctl show --property {name} --value {unit}")
+
+    def engine(self) -> int:
+        """The engine's process id; the brackets keep the shell that asks out of it."""
+        return int(self.run("pgrep -f '[b]ramble.engine'"))
+
+    def let_in(self, root: Path, folder: Path) -> None:
+        """Have the Debian in `root` take a key that is made in `folder`, and start its ssh server."""
+        key, known = folder / "key", folder / "known"
+        run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key)
+        ssh = root / "root/.ssh"
+        ssh.mkdir(mode=0o700, exist_ok=True)
+        shutil.copy(key.with_suffix(".pub"), ssh / "authorized_keys")
+        run("chroot", root, "ssh-keygen", "-A")
+        run("chroot", root, "systemctl", "enable", "ssh")
+        self.ssh = (
+            f"-i {key} -o StrictHostKeyChecking=no -o UserKnownHostsFile={known} -o LogLevel=ERROR"
+        )
+
+
+class Appliance(Machine):
+    """One in a network namespace, booted by systemd-nspawn."""
 
     def __init__(
         self,
@@ -69,17 +106,8 @@ class Appliance:
         """Boot a fresh copy of `base(suite, extra)`, whose files `prepare` may change first."""
         self._root, self._space = folder / "root", f"bramble-{os.getpid()}"
         self._link = f"br{os.getpid()}"
-        key, known = folder / "key", folder / "known"
         run("cp", "-a", base(suite, extra), self._root)
-        run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key)
-        ssh = self._root / "root/.ssh"
-        ssh.mkdir(mode=0o700, exist_ok=True)
-        shutil.copy(key.with_suffix(".pub"), ssh / "authorized_keys")
-        run("chroot", self._root, "ssh-keygen", "-A")
-        run("chroot", self._root, "systemctl", "enable", "ssh")
-        self.ssh = (
-            f"-i {key} -o StrictHostKeyChecking=no -o UserKnownHostsFile={known} -o LogLevel=ERROR"
-        )
+        self.let_in(self._root, folder)
         self.address = f"root@{GUEST}"
         prepare(self._root)
         self._network()
@@ -108,28 +136,12 @@ class Appliance:
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
-        until(lambda: self._reaches("true"))
-
-    def _reaches(self, command: str) -> bool:
-        line = ["ssh", *self.ssh.split(), "-o", "ConnectTimeout=2", self.address, command]
-        return subprocess.run(line, capture_output=True).returncode == 0
-
-    def run(self, command: str) -> str:
-        """Run a shell command on the machine that has to succeed."""
-        return run("ssh", *self.ssh.split(), self.address, command).strip()
+        until(lambda: self.reaches("true"))
 
     def put(self, file: Path) -> str:
         """Copy a file onto the machine; returns where it is there."""
         shutil.copy(file, self._root / "root" / file.name)
         return f"/root/{file.name}"
-
-    def property(self, name: str, unit: str = "bramble.service") -> str:
-        """What systemd says about a unit."""
-        return self.run(f"systemctl show --property {name} --value {unit}")
-
-    def engine(self) -> int:
-        """The engine's process id; the brackets keep the shell that asks out of it."""
-        return int(self.run("pgrep -f '[b]ramble.engine'"))
 
     def close(self) -> None:
         """End the machine and take its network away."""

@@ -189,6 +189,20 @@ async def test_a_model_that_kills_the_engine_at_every_load_is_given_up_in_words(
         await engine.stop(1)
 
 
+async def test_a_release_for_another_processor_is_said_to_be_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rules, "BACK_OFF", (0.0,))
+    engine = Engine(spec(tmp_path, script("os.kill(os.getpid(), 4)")))
+    await engine.start()
+    try:
+        with pytest.raises(ModelUnavailable, match="another kind of processor"):
+            await asyncio.wait_for(engine.ready(), 30)
+        assert "--portable" in engine.state.hint
+    finally:
+        await engine.stop(1)
+
+
 async def test_an_unusable_model_is_not_tried_again(tmp_path: Path) -> None:
     engine = Engine(spec(tmp_path / "absent.gguf"))
     await engine.start()

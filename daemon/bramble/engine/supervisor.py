@@ -48,7 +48,7 @@ class Supervisor:
         self._hopeless = self._put_away = self._until_asked = False
         self._awake = asyncio.Event()
         self._awake.set()
-        self._needed = 0
+        self._needed = self._code = 0
         self._ending: asyncio.Task[None] | None = None
         self._useful = False
         self._bulletin = Bulletin()
@@ -144,10 +144,7 @@ class Supervisor:
                 load_deaths = 0
                 await self._wait_for_memory()
             elif load_deaths >= LOAD_DEATHS:
-                self._fail(
-                    "The model could not be loaded",
-                    "See the log; a smaller model may fit.",
-                )
+                self._give_up()
                 await asyncio.sleep(FAILED_RETRY)
             else:
                 await asyncio.sleep(BACK_OFF[min(deaths, len(BACK_OFF)) - 1])
@@ -167,7 +164,7 @@ class Supervisor:
         finally:
             if not process.ended:
                 process.kill()
-        code = await process.wait()
+        self._code = code = await process.wait()
         self._process = None
         was_ready = self.state.phase is Phase.READY
         if self._put_away:
@@ -263,6 +260,16 @@ class Supervisor:
         if code != -signal.SIGKILL or self._ration is None:
             return ""
         return self._ration.killed()
+
+    def _give_up(self) -> None:
+        """It died at every load."""
+        if self._code == -signal.SIGILL:
+            self._fail(
+                "This release is for another kind of processor: it uses instructions that this one lacks.",
+                "Install one that was built for it; deploy/wheels/build.sh --portable makes one for any PC.",
+            )
+        else:
+            self._fail("The model could not be loaded", "See the log; a smaller model may fit.")
 
     def _fail(self, reason: str, hint: str) -> None:
         words = (
