@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from bramble import garbage
-from bramble.engine import wire
+from bramble.engine import heap, wire
 from bramble.engine.channel import Channel
 
 log = logging.getLogger(__name__)
@@ -39,6 +39,7 @@ def main() -> int:
 
 
 def _serve(channel: Channel, order: wire.Load) -> int:
+    heap.part()
     be_nice(order.nice, order.ionice)
     run_on(order.cores)
     # Only now: importing the worker loads libllama and libgomp, which reads its environment once.

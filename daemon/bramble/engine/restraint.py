@@ -1,12 +1,8 @@
 """What a loaded engine does without, between two steps and without a reload, as the daemon's guards order it."""
 
-import ctypes
-
-from bramble.engine import wire
+from bramble.engine import heap, wire
 from bramble.engine.loading import Loaded
 from bramble.engine.threads import pin
-
-_libc = ctypes.CDLL(None)
 
 
 class Restraint:
@@ -23,11 +19,4 @@ class Restraint:
         pin(self._parts.context, decode=decode, prefill=prefill, on=self._parts.cores)
         self.threads = decode
         self._parts.cache.keep(aside=limits.aside, idle=limits.idle)
-        _give_back()
-
-
-def _give_back() -> None:
-    """Freed blocks stay with glibc's allocator else; other C libraries have no such function."""
-    trim = getattr(_libc, "malloc_trim", None)
-    if trim is not None:
-        trim(0)
+        heap.give_back()

@@ -1,0 +1,42 @@
+"""Memory of states that come and go, as the kernel counts it; each in a process of its own, as it counts for all."""
+
+import subprocess
+import sys
+
+import pytest
+
+STATES = """
+import random, sys
+from collections import deque
+import psutil
+from bramble.engine import heap
+
+if "part" in sys.argv:
+    heap.part()
+random.seed(1)
+before = psutil.Process().memory_info().rss
+kept = deque()
+for _ in range(400):
+    kept.append(bytearray(b"x") * random.randrange(1 << 20, 20 << 20))
+    while sum(map(len, kept)) > 96 << 20:
+        kept.popleft()
+held = sum(map(len, kept))
+taken = psutil.Process().memory_info().rss - before - held
+kept.clear()
+print(taken >> 20, psutil.Process().memory_info().rss - before >> 20)
+"""
+"""Up to 96 MiB of blocks of 1 to 20: prints how many MiB more they take, and what is left when all are freed."""
+
+
+def mebibytes(*arguments: str) -> tuple[int, int]:
+    command = [sys.executable, "-c", STATES, *arguments]
+    ran = subprocess.run(command, check=True, capture_output=True, text=True)
+    more, left = map(int, ran.stdout.split())
+    return more, left
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="glibc's")
+def test_states_that_come_and_go_take_little_more_than_they_hold() -> None:
+    more, left = mebibytes("part")
+    assert more < mebibytes()[0] / 4
+    assert left < 10
