@@ -12,8 +12,8 @@ from tests.bench.measure import Missing
 
 PERIOD = 20_000
 """Microseconds after which a group gets its share anew: short, so a step is slowed and not stopped now and then."""
-SHARE = 0.4
-"""Of a core: three of them leave room on two cores for the balancer and whoever asks."""
+SHARE = 0.3
+"""Of a core. Engines of one thread are all pinned to the same one: three of them fit; whoever asks has the other."""
 
 _numbers = count()
 

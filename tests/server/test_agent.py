@@ -42,7 +42,8 @@ async def told(port: int) -> str:
 
 
 @pytest.mark.parametrize(
-    ("running", "waiting", "percent"), [(0, 0, 100), (4, 0, 50), (4, 8, 25), (4, 5000, 1)]
+    ("running", "waiting", "percent"),
+    [(0, 0, 100), (4, 0, 100), (4, 4, 50), (4, 12, 25), (4, 5000, 1)],
 )
 def test_the_busier_the_fewer_are_sent(running: int, waiting: int, percent: int) -> None:
     assert weight(msgspec.structs.replace(IDLE, running=running, waiting=waiting)) == percent
@@ -97,7 +98,7 @@ async def test_a_daemon_that_is_stopped_says_so_while_it_finishes(
             http.post(f"{live.url}/v1/chat/completions", json=body) as answer,
         ):
             await answer.content.readline()
-            assert await told(port) == "up 80%\n"
+            assert await told(port) == "up 100%\n"
             live.process.send_signal(signal.SIGTERM)
             while (line := await told(port)).startswith("up"):
                 await asyncio.sleep(0.01)

@@ -17,7 +17,7 @@ from bramble.server.proxies import address
 log = logging.getLogger("bramble.server")
 
 MOST, LEAST = 100, 1
-"""Weights in percent: with nobody to answer, and the least, as at 0 nobody at all would be sent."""
+"""Weights in percent: with nobody waiting, and the least, as at 0 nobody at all would be sent."""
 
 
 class Agent:
@@ -66,6 +66,7 @@ class Agent:
 
 
 def weight(state: State) -> int:
-    """The share of new conversations that this one is to have: full when idle, half when all slots are taken."""
-    asked = state.running + state.waiting
-    return max(LEAST, round(MOST * state.slots / (state.slots + asked)))
+    """The share of what is new that this one is to have: full where nobody waits, half where as many wait as there are
+    slots. Whom it answers the balancer sees itself, and sooner.
+    """
+    return max(LEAST, round(MOST * state.slots / (state.slots + state.waiting)))
