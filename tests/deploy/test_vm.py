@@ -31,9 +31,8 @@ def machine(
     machine = VirtualMachine("trixie", tmp_path_factory.mktemp("vm"))
     try:
         # What is measured on an emulated processor beside its host's other work says nothing.
-        machine.run(
-            "mkdir -p /etc/bramble && echo 'engine: {threads: 2}' > /etc/bramble/config.yaml"
-        )
+        settings = f"engine: {{threads: 2, model: /var/lib/bramble/models/{starter.name}}}"
+        machine.run(f"mkdir -p /etc/bramble; echo '{settings}' > /etc/bramble/config.yaml")
         command = [REPO / "deploy/deploy.sh", "--wheels", portable, "--ssh", machine.ssh]
         command += ["--model", starter, machine.address]
         done = subprocess.run(command, capture_output=True, text=True, timeout=1800)
