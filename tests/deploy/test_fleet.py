@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from aiohttp import ClientSession, CookieJar
+from yarl import URL
 
 from tests.daemons import Live
 from tests.fleet import HAPROXY, Balancer, Place, balancer, places
@@ -99,6 +100,58 @@ async def test_new_people_are_spread_and_one_that_leaves_gets_none(
             await front.until("pi0", "DOWN")
             assert {await _newcomer(front) for _ in range(4)} == {"pi1"}
             assert b"[DONE]" in await answer.read()
+
+
+async def test_whoever_is_away_from_home_is_in_one_place(start: Start, tmp_path: Path) -> None:
+    """While its replica is gone a browser has one of the others, not a different one for each request."""
+    three = places(3)
+    live = {place.name: await asyncio.to_thread(start, place) for place in three}
+    async with balancer(tmp_path, three) as front, browser() as http:
+        for place in three:
+            await front.until(place.name, "UP")
+        own = await where(http, front)
+        assert await listed(http, front) == []
+        live[own].process.kill()
+        await front.until(own, "DOWN")
+        async with page(http, front.url) as one:
+            said = await one.say("Hello!")
+            await one.until("done", answer=said["answer"])
+        for _ in range(4):
+            assert await listed(http, front) == [said["conversation"]]
+
+
+async def test_a_program_finds_the_replica_of_its_conversation(
+    start: Start, tmp_path: Path
+) -> None:
+    two = places(2)
+    for place in two:
+        await asyncio.to_thread(start, place)
+    body = {"messages": [{"role": "user", "content": "Hello!"}], "max_tokens": 4}
+    async with balancer(tmp_path, two) as front, ClientSession() as http:
+        for place in two:
+            await front.until(place.name, "UP")
+        for conversation in ("one", "another"):
+            before = {place.name: int((await front.told(place.name))["stot"]) for place in two}
+            for _ in range(4):
+                async with http.post(
+                    f"{front.url}/v1/chat/completions",
+                    json=body,
+                    headers={"X-Conversation-Id": conversation},
+                ) as response:
+                    assert response.status == 200
+            after = {place.name: int((await front.told(place.name))["stot"]) for place in two}
+            assert sorted(after[name] - before[name] for name in before) == [0, 4]
+
+
+async def test_a_browser_whose_replica_was_taken_out_gets_another(
+    start: Start, tmp_path: Path
+) -> None:
+    (only,) = places(1)
+    await asyncio.to_thread(start, only)
+    async with balancer(tmp_path, [only]) as front, browser() as http:
+        await front.until(only.name, "UP")
+        http.cookie_jar.update_cookies({"bramble_at": "taken-out"}, URL(front.url))
+        assert await where(http, front) == only.name
 
 
 async def _newcomer(front: Balancer) -> str:
