@@ -8,7 +8,6 @@ import socket
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
 
 from bramble import garbage, systemd
 from bramble.app import Daemon
@@ -38,8 +37,7 @@ async def serve(config: Config, model: Path, sources: Sources) -> int:
     listeners = _listeners(config)
     spec = engine_spec(config, model, chosen(config), delegation.divide())
     daemon = Daemon(config, spec, listeners, sources=sources)
-    asked = _further(config, "agent_port", listeners)
-    agent = Agent(asked, config.server.allow, daemon.status.frame)
+    agent = Agent(_for_balancer(config), config.server.allow, daemon.status.frame)
     # At a terminal it says that the terminal is gone.
     hangup = leave.set if sys.stdin is not None and sys.stdin.isatty() else daemon.reload
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, hangup)
@@ -72,19 +70,21 @@ def _listeners(config: Config) -> list[socket.socket]:
     """The sockets that systemd passed, else one of our own."""
     passed = [with_deadline(each) for each in systemd.passed_sockets()]
     listeners = passed or [listen(config.server.host, config.server.port)]
-    return [*listeners, *_further(config, "ollama_port", listeners)]
+    return [*listeners, *_for_ollama(config, listeners)]
 
 
-def _further(
-    config: Config,
-    setting: Literal["ollama_port", "agent_port"],
-    listeners: Sequence[socket.socket],
-) -> list[socket.socket]:
-    """The port of this setting, where one is wanted and not open already."""
-    port: int | Literal["none"] = getattr(config.server, setting)
+def _for_ollama(config: Config, listeners: Sequence[socket.socket]) -> list[socket.socket]:
+    """The second port, where one is wanted and not open already."""
+    port = config.server.ollama_port
     if port == "none" or any(each.getsockname()[1] == port for each in listeners):
         return []
-    return [listen(config.server.host, port, f"server.{setting}")]
+    return [listen(config.server.host, port, "server.ollama_port")]
+
+
+def _for_balancer(config: Config) -> list[socket.socket]:
+    """The port of the agent, where one is wanted; it cannot be one of the others."""
+    port = config.server.agent_port
+    return [] if port == "none" else [listen(config.server.host, port, "server.agent_port")]
 
 
 def _addresses(scheme: str, host: str, listener: socket.socket) -> str:

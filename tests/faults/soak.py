@@ -29,7 +29,7 @@ KEPT = 20
 SETTINGS = ("chat.max_tokens=24", "engine.context=2048", "engine.threads=1", "engine.nice=5")
 LONG_PROMPTS, QUESTIONS = 8, 80
 """Prompts of about 1,700 tokens, so many that they fill the cache and `engine.aside` twice."""
-FIRST = 250
+FIRST = 600
 """Things done without a pause after those, until the engine's memory of conversations is full, too."""
 FRAMES: tuple[str, ...] = (
     "nonsense",

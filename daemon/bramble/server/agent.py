@@ -10,9 +10,9 @@ from collections.abc import Callable, Sequence
 from socket import socket
 
 from bramble.config import Network
-from bramble.engine.client import Phase
 from bramble.server.frames import State
 from bramble.server.proxies import address
+from bramble.server.status import ANSWERING
 
 log = logging.getLogger("bramble.server")
 
@@ -60,7 +60,7 @@ class Agent:
         if self._leaving:
             return "down # leaving"
         state = self._state()
-        if state.phase not in (Phase.READY, Phase.RESTING):
+        if state.phase not in ANSWERING:
             return f"down # {state.phase}"
         return f"up {weight(state)}%"
 
