@@ -45,8 +45,9 @@ class Soak(Fault):
     broken frames and bodies, sockets that come and go.
 
     It begins with prompts and things done without a pause, which fill whatever may be kept. After ten minutes more the
-    daemon and its engine grow by at most 1 MB an hour (the slope of a line through all samples of their resident
-    memory), and neither holds more descriptors at the end than then.
+    daemon and its engine grow by at most 1 MB an hour (the slope of a line through all samples of the memory that they
+    hold themselves; pages of mapped files come and go as the kernel likes), and neither holds more descriptors at the
+    end than then.
     """
 
     name, full, few, minutes, slow = "soak", 1, 1, (60.0, 1.0), True
@@ -108,7 +109,9 @@ async def _watch(live: Live, seconds: float, samples: list[dict[str, float]]) ->
             parts = {"daemon": psutil.Process(live.process.pid), "engine": engine_of(live)}
             sample = {"at": at}
             for name, part in parts.items():
-                sample[f"{name}_mb"] = part.memory_info().rss / 1e6
+                memory = part.memory_info()
+                sample[f"{name}_mb"] = (memory.rss - memory.shared) / 1e6
+                sample[f"{name}_resident_mb"] = memory.rss / 1e6
                 sample[f"{name}_files"] = part.num_fds()
             samples.append(sample)
         await asyncio.sleep(LOOK)
