@@ -48,7 +48,7 @@ mkdir -p "$cache"
 
 version=$(sed -n 's/.*"llama-cpp-python==\([^"]*\)".*/\1/p' "$repo/pyproject.toml")
 # Without ggml's AMX kernels: where a virtual machine tells of AMX but lacks it they end the process, and weights are not re-tiled.
-cmake_args="-DLLAVA_BUILD=OFF -DLLAMA_OPENSSL=OFF -DCMAKE_C_FLAGS=-U__AMX_INT8__ -DCMAKE_CXX_FLAGS=-U__AMX_INT8__${BRAMBLE_CMAKE_ARGS:+ $BRAMBLE_CMAKE_ARGS}"
+cmake_args="-DLLAVA_BUILD=OFF -DLLAMA_OPENSSL=OFF -DGGML_RPC=ON -DGGML_RPC_RDMA=OFF -DCMAKE_C_FLAGS=-U__AMX_INT8__ -DCMAKE_CXX_FLAGS=-U__AMX_INT8__${BRAMBLE_CMAKE_ARGS:+ $BRAMBLE_CMAKE_ARGS}"
 
 digest() { sha256sum | cut -c1-16; }
 

@@ -63,6 +63,7 @@ def explain_plan(config: Config, model: str, memory: int) -> None:
         batch=engine.batch,
         max_step_ms=engine.max_step_ms,
         draft=engine.draft,
+        rpc=engine.rpc,
         memory=memory,
         alternatives=alternatives(),
     )

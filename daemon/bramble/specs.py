@@ -45,6 +45,7 @@ def engine_spec(
         kept_bytes=engine.kept << 20,
         nice=engine.nice,
         ionice=engine.ionice,
+        rpc=engine.rpc,
         name=known[name].title if name in known else "",
         alternatives=alternatives(),
     )

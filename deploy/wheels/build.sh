@@ -124,7 +124,7 @@ build_llama() {
     say "  without the two kinds for ARMv9.2, which no Raspberry Pi has: ${cross}g++ is older than 14"
     sed -i '/ggml_add_cpu_backend_variant(armv9/d' "$source/vendor/llama.cpp/ggml/src/CMakeLists.txt"
   fi
-  arguments="-DLLAVA_BUILD=OFF -DLLAMA_OPENSSL=OFF -DGGML_NATIVE=OFF -DGGML_BACKEND_DL=ON"
+  arguments="-DLLAVA_BUILD=OFF -DLLAMA_OPENSSL=OFF -DGGML_RPC=ON -DGGML_RPC_RDMA=OFF -DGGML_NATIVE=OFF -DGGML_BACKEND_DL=ON"
   arguments+=" -DGGML_CPU_ALL_VARIANTS=ON -DCMAKE_INSTALL_BINDIR=llama_cpp/lib"
   if [[ $cross ]]; then arguments+=" -DCMAKE_TOOLCHAIN_FILE=$here/aarch64.cmake"; fi
   mkdir "$scratch/built"

@@ -14,7 +14,7 @@ EXPOSURE = 1.7
 @pytest.fixture
 def units(tmp_path: Path) -> Path:
     """The units, with a command that this machine has."""
-    for unit in UNITS.glob("bramble.*"):
+    for unit in UNITS.glob("bramble*"):
         if unit.is_file():
             text = unit.read_text().replace(
                 "/opt/bramble/current/bin/bramble", shutil.which("true") or ""
@@ -35,8 +35,9 @@ def test_systemd_has_nothing_to_remark_on_them(units: Path) -> None:
     assert (done.returncode, done.stdout + done.stderr) == (0, "")
 
 
-def test_little_is_exposed(units: Path) -> None:
-    done = analyze("security", "--offline=true", "--no-pager", units / "bramble.service")
-    found = re.search(r"Overall exposure level for bramble.service: ([\d.]+)", done.stdout)
+@pytest.mark.parametrize("unit", ["bramble.service", "bramble-worker.service"])
+def test_little_is_exposed(units: Path, unit: str) -> None:
+    done = analyze("security", "--offline=true", "--no-pager", units / unit)
+    found = re.search(rf"Overall exposure level for {unit}: ([\d.]+)", done.stdout)
     assert found, done.stdout + done.stderr
     assert float(found[1]) <= EXPOSURE, done.stdout

@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -196,6 +197,64 @@ def test_settings_that_are_wrong_stop_nothing_else(well_set_up: list[str]) -> No
         "--set guard.heat.sft: unknown setting, did you mean guard.heat.soft?",
     ]
     assert checks["board"].mark is Mark.WELL
+
+
+def deployed(root: Path) -> Path:
+    """What deploy.sh leaves: two releases, both units, started with the machine."""
+    for name in "aaa", "bbb":
+        (root / "opt/bramble/releases" / name).mkdir(parents=True)
+        (root / "opt/bramble/releases" / name / "complete").touch()
+    (root / "opt/bramble/current").symlink_to("/opt/bramble/releases/bbb")
+    units = root / "etc/systemd/system"
+    for unit in "bramble.service", "bramble.socket":
+        target = "sockets" if unit.endswith(".socket") else "multi-user"
+        wants = units / f"{target}.target.wants"
+        wants.mkdir(parents=True, exist_ok=True)
+        (units / unit).touch()
+        (wants / unit).symlink_to(f"/etc/systemd/system/{unit}")
+    return units
+
+
+def test_an_appliance(tmp_path: Path, well_set_up: list[str]) -> None:
+    units = deployed(tmp_path)
+    told = found(tmp_path, well_set_up)
+    assert told["release"].text == "bbb runs; `bramble update --back` has aaa"
+    assert told["start"].mark is Mark.WELL
+    assert told["updates"].mark is Mark.ABSENT
+    (units / "sockets.target.wants/bramble.socket").unlink()
+    (tmp_path / "opt/bramble/releases/bbb/complete").unlink()
+    told = found(tmp_path, well_set_up)
+    assert "sudo systemctl enable --now bramble.socket" in told["start"].hint
+    assert (told["release"].mark, "bbb" in told["release"].text) == (Mark.ILL, True)
+
+
+def test_a_certificate_that_ends_and_one_that_is_none(
+    tmp_path: Path, well_set_up: list[str]
+) -> None:
+    cert, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
+    settings = [
+        *well_set_up,
+        f"server.tls.certificate={cert}",
+        f"server.tls.key={key}",
+    ]
+    assert found(tmp_path, settings)["certificate"].mark is Mark.ILL
+    for days, mark in ("90", Mark.WELL), ("10", Mark.ILL):
+        make = (
+            "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=x"
+        )
+        files = ["-days", days, "-keyout", str(key), "-out", str(cert)]
+        subprocess.run([*make.split(), *files], check=True, capture_output=True)
+        assert found(tmp_path, settings)["certificate"].mark is mark
+
+
+def test_a_worker_that_is_away(tmp_path: Path, well_set_up: list[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        name = f"127.0.0.1:{server.getsockname()[1]}"
+        settings = [*well_set_up, f"engine.rpc=[{name}]"]
+        assert found(tmp_path, settings)[f"worker {name}"].mark is Mark.WELL
+    assert (
+        "cannot be reached: Connection refused" in found(tmp_path, settings)[f"worker {name}"].text
+    )
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")

@@ -5,6 +5,10 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 
+class Endpoint(str):
+    """A machine and a port: `192.168.1.12:50052` or `pi2.local:50052`."""
+
+
 class ThreadCounts(Struct, frozen=True):
     """Cores for writing answers and for reading prompts. What is not given is 0: as many as are fastest."""
 
@@ -115,3 +119,26 @@ class EngineSettings(Struct, frozen=True):
             description="Turns a waiting thread spins before it sleeps (GOMP_SPINCOUNT).",
         ),
     ] = 100_000
+    rpc: Annotated[
+        tuple[Endpoint, ...],
+        Meta(
+            description="Machines that compute a part of the model with this one, like pi2.local:50052 (`bramble"
+            " worker` there). Nothing between them is encrypted or asks for a password: on a private network only."
+        ),
+    ] = ()
+
+
+class WorkerSettings(Struct, frozen=True):
+    """This machine as one that computes for another (`bramble worker`)."""
+
+    listen: Annotated[
+        Literal["auto"] | Endpoint,
+        Meta(
+            description="Address and port where it is asked; auto is this machine's address on the home network, port"
+            " 50052. Whoever can reach it can use it."
+        ),
+    ] = "auto"
+    threads: Annotated[
+        Literal["auto"] | Annotated[int, Meta(ge=1, le=256)],
+        Meta(description="Processor cores to compute on; auto is all of them."),
+    ] = "auto"

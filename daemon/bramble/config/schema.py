@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, get_type_hints
 from msgspec import Meta, Struct, field
 
 from bramble.config.chat import CacheSettings, ChatSettings, QueueSettings, StoreSettings
-from bramble.config.engine import EngineSettings
+from bramble.config.engine import EngineSettings, WorkerSettings
 from bramble.config.server import ServerSettings
 
 
@@ -122,6 +122,7 @@ class Config(Struct, frozen=True):
 
     server: ServerSettings = ServerSettings()
     engine: EngineSettings = EngineSettings()
+    worker: WorkerSettings = WorkerSettings()
     embedding: EmbeddingSettings = EmbeddingSettings()
     chat: ChatSettings = ChatSettings()
     store: StoreSettings = StoreSettings()

@@ -4,17 +4,20 @@ The declared type decides, not YAML's guess: a host named `no` stays text, and a
 """
 
 import math
+import re
 import types
 from collections.abc import Callable
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
 
 from msgspec import Meta, Struct
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
+from bramble.config.engine import Endpoint
 from bramble.config.server import Network
 
+HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
 _BOOL, _INT, _FLOAT, _NULL = (
     f"tag:yaml.org,2002:{name}" for name in ("bool", "int", "float", "null")
 )
@@ -65,6 +68,15 @@ def _network(node: ScalarNode) -> Network:
     return ip_network(node.value, strict=False)
 
 
+def _endpoint(node: ScalarNode) -> Endpoint:
+    host, _, port = node.value.rpartition(":")
+    if not HOST.fullmatch(host) or not (port.isdecimal() and 0 < int(port) < 65_536):
+        raise ValueError("no machine and port")
+    if host.replace(".", "").isdecimal() and not ip_address(host).is_private:
+        raise ValueError("what goes there is not encrypted")
+    return Endpoint(node.value)
+
+
 class _Plain(NamedTuple):
     """A type that is written as one scalar: its name in words and what reads it."""
 
@@ -79,6 +91,11 @@ _PLAIN: dict[Any, _Plain] = {
     int: _Plain("a whole number", "whole numbers", _int),
     float: _Plain("a number", "numbers", _float),
     Path: _Plain("a path", "paths", _path),
+    Endpoint: _Plain(
+        "an address of this network like 192.168.1.12:50052",
+        "addresses of this network like 192.168.1.12:50052",
+        _endpoint,
+    ),
     Network: _Plain("a network like 192.168.0.0/16", "networks like 192.168.0.0/16", _network),
 }
 

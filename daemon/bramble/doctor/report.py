@@ -13,7 +13,7 @@ from rich.text import Text
 from bramble.board.files import MACHINE
 from bramble.board.watch import bounds
 from bramble.config import Config, default_file, load
-from bramble.doctor import around, machine
+from bramble.doctor import appliance, around, machine
 from bramble.doctor.finding import Finding, Mark, ill, size, well
 from bramble.errors import ConfigError, NotFound
 from bramble.models.choice import chosen
@@ -43,6 +43,7 @@ def _checks(config: Config, root: Path, now: datetime) -> Iterator[Finding]:
     yield from around.cards(root)
     yield around.clock(root, now)
     yield around.name(root)
+    yield from appliance.findings(config, root)
 
 
 def _config(file: Path | None, overrides: Sequence[str]) -> tuple[Config, Finding]:

@@ -59,7 +59,7 @@ def _serve(channel: Channel, order: wire.Load) -> int:
         channel.send(wire.Loading(0.0))
         parts = load(order, progress)
     except CannotLoad as error:
-        channel.send(wire.Unusable(error.message, error.hint, error.needed))
+        channel.send(wire.Unusable(error.message, error.hint, error.needed, error.again))
         return 0
     garbage.settle()
     channel.send(parts.ready)

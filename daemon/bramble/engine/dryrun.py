@@ -2,34 +2,46 @@
 
 import ctypes
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from bramble.engine.context import Context
-from bramble.engine.llama import C, Model
+from bramble.engine.llama import Adjust, C, Model, nothing_else
 
 FLOAT_BYTES = 4
-REPACKED = "CPU_REPACK"
+REPACKED, REMOTE = "CPU_REPACK", "RPC"
+"""What ggml calls its kinds of memory; that of another machine has its address behind, in brackets."""
 
 
 @dataclass(frozen=True)
 class Buffers:
-    """Sizes in bytes. `repacked` is a part of `weights`; `outputs` are the logits of one step."""
+    """Sizes in bytes. `repacked` is a part of `weights`; `outputs` are the logits of one step.
+
+    `away` is what other machines hold, all together, by their address.
+    """
 
     weights: int
     repacked: int
     kv: int
     compute: int
     outputs: int
+    away: Mapping[str, int]
 
 
 class DryModel:
     """A model without weights, to try contexts on. Raises LoadError where the file cannot be read as a model."""
 
-    def __init__(self, path: Path, *, repack: bool) -> None:
-        self._model = Model(path, mmap=False, progress=lambda _: None, repack=repack, dry=True)
+    def __init__(self, path: Path, *, repack: bool, adjust: Adjust = nothing_else) -> None:
+        self._model = Model(
+            path,
+            mmap=False,
+            progress=lambda _: None,
+            repack=repack,
+            dry=True,
+            adjust=adjust,
+        )
         self.vocab_size = self._model.vocab_size
         self.window = self._model.window
 
@@ -51,7 +63,7 @@ class DryModel:
             windowed=windowed,
         )
         try:
-            parts = dict(_breakdown(dry))
+            parts, away = _by_place(_breakdown(dry))
         finally:
             dry.close()
         return Buffers(
@@ -60,7 +72,21 @@ class DryModel:
             kv=sum(part["context"] for part in parts.values()),
             compute=sum(part["compute"] for part in parts.values()),
             outputs=(slots + guess_rows) * self.vocab_size * FLOAT_BYTES,
+            away=away,
         )
+
+
+def _by_place(
+    parts: Iterator[tuple[str, Counter[str]]],
+) -> tuple[dict[str, Counter[str]], dict[str, int]]:
+    """What this machine holds, by kind of memory, and the sums of the others, by their address."""
+    here, away = dict[str, Counter[str]](), dict[str, int]()
+    for name, sizes in parts:
+        if name.startswith(REMOTE):
+            away[name.partition("[")[2].rstrip("]")] = sizes.total()
+        else:
+            here[name] = sizes
+    return here, away
 
 
 def repacks(path: Path) -> bool:

@@ -82,6 +82,14 @@ def system_info() -> str:
     return C.llama_print_system_info().decode()
 
 
+Adjust = Callable[[Any], None]
+"""Sets what it wants in `llama_model_params`."""
+
+
+def nothing_else(_params: Any) -> None:
+    """All weights and layers are this machine's."""
+
+
 def _model_params(*, dry: bool, mmap: bool, repack: bool, progress: Any) -> Any:
     params = C.llama_model_default_params()
     params.no_alloc = dry
@@ -106,6 +114,7 @@ class Model:
         progress: Callable[[float], None],
         repack: bool = True,
         dry: bool = False,
+        adjust: Adjust = nothing_else,
     ) -> None:
         def report(fraction: float, _user: object) -> bool:
             progress(fraction)
@@ -114,6 +123,7 @@ class Model:
         forget_complaints()
         callback = C.llama_progress_callback(report)
         params = _model_params(dry=dry, mmap=mmap, repack=repack, progress=callback)
+        adjust(params)
         self.pointer: Any = C.llama_model_load_from_file(bytes(path), params)
         if not self.pointer:
             raise LoadError(complaint("llama.cpp could not load the file"))
@@ -123,6 +133,7 @@ class Model:
         self.parameters: int = C.llama_model_n_params(self.pointer)
         self.width: int = C.llama_model_n_embd(self.pointer)
         self.context_trained: int = C.llama_model_n_ctx_train(self.pointer)
+        self.layers: int = C.llama_model_n_layer(self.pointer)
         self.window: int = C.llama_model_n_swa(self.pointer)
         """How many tokens layers with a sliding window look back; 0 where there are none."""
         self._add_bos: bool = C.llama_vocab_get_add_bos(self._vocab)

@@ -11,9 +11,10 @@ from bramble.engine.batch import SMALLEST, Pace
 from bramble.engine.card import card_of
 from bramble.engine.context import Context
 from bramble.engine.keeper import Keeper, kept_files
-from bramble.engine.llama import LoadError, Model
+from bramble.engine.llama import LoadError, Model, nothing_else
 from bramble.engine.plan import plan
 from bramble.engine.prefix import PrefixCache
+from bramble.engine.rpc import Spread, WorkerAway, spread, stay_alive
 from bramble.engine.survey import Plan
 from bramble.engine.template import CHATML, ChatTemplate, TemplateRefusal
 from bramble.engine.threads import cores, pin
@@ -28,12 +29,14 @@ WARM_ROWS = 2 * SMALLEST
 class CannotLoad(Exception):
     """Why this model cannot be used, and what might help."""
 
-    def __init__(self, message: str, hint: str, needed: int = 0) -> None:
+    def __init__(self, message: str, hint: str, needed: int = 0, *, again: bool = False) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
         self.needed = needed
         """Bytes of memory that it takes at least, where that is what is missing."""
+        self.again = again
+        """Whether it may help soon to try again."""
 
 
 @dataclass
@@ -56,7 +59,7 @@ def load(order: Load, progress: Callable[[float], None]) -> Loaded:
     began = time.monotonic()
     path = Path(order.model)
     on = cores()  # before anything is computed: that pins this thread
-    held = look(order)
+    held, shared = _look(order)
     if not held.fits:
         raise CannotLoad(
             f"The model {path.name} does not fit the memory. {held.reasons[0]}",
@@ -65,7 +68,13 @@ def load(order: Load, progress: Callable[[float], None]) -> Loaded:
         )
     with _damage_told(path):
         # With repacked weights a mapped file would be a second copy; without, mapped pages can be given back.
-        model = Model(path, mmap=not held.repack, repack=held.repack, progress=progress)
+        model = Model(
+            path,
+            mmap=not held.repack,
+            repack=held.repack,
+            progress=progress,
+            adjust=shared.apply if shared else nothing_else,
+        )
         _check_chats(model, path)
         template, kind = _template(model)
         with zeros_given_back(held.kv):
@@ -78,6 +87,8 @@ def load(order: Load, progress: Callable[[float], None]) -> Loaded:
                 guess_rows=order.draft,
                 windowed=held.windowed,
             )
+    if shared:
+        stay_alive()
     pin(context, decode=len(on), prefill=len(on), on=on)
     pace = Pace(
         rows_max=held.batch,
@@ -99,7 +110,7 @@ def load(order: Load, progress: Callable[[float], None]) -> Loaded:
         Keeper(files, cache, model, template),
         pace,
         template,
-        _ready(order, held, model, context, kind, threads, len(on), seconds),
+        _ready(order, held, shared, model, context, kind, threads, len(on), seconds),
         threads,
         on,
     )
@@ -135,10 +146,22 @@ def _measured(order: Load, model: Model, context: Context, on: list[int]) -> Cou
 
 def look(order: Load) -> Plan:
     """Plan how `order.model` would be held; no weight is read. Raises CannotLoad where it is no usable file."""
+    return _look(order)[0]
+
+
+def _look(order: Load) -> tuple[Plan, Spread | None]:
     path = Path(order.model)
     check_file(path)
     with _damage_told(path):
-        return plan(order)
+        try:
+            shared = spread(order)
+        except WorkerAway as error:
+            raise CannotLoad(
+                str(error),
+                "Look whether `bramble worker` runs there (engine.rpc); it is tried again by itself.",
+                again=True,
+            ) from error
+        return plan(order, shared), shared
 
 
 @contextmanager
@@ -213,6 +236,7 @@ def _warm_up(context: Context, model: Model, pace: Pace) -> bool:
 def _ready(
     order: Load,
     held: Plan,
+    shared: Spread | None,
     model: Model,
     context: Context,
     template: TemplateKind,
@@ -231,7 +255,11 @@ def _ready(
         threads=threads.decode,
         load_seconds=round(seconds, 3),
         template=template,
-        notes=(*held.reasons, *_notes(order, model, context, template, core_count)),
+        notes=(
+            *held.reasons,
+            *((shared.note(),) if shared else ()),
+            *_notes(order, model, context, template, core_count),
+        ),
         prefill_threads=threads.prefill,
         kernels=kernels.variant(),
         card=card_of(model, order.model, CHATML if template == "chatml" else ""),

@@ -8,7 +8,9 @@ from pathlib import Path
 import msgspec
 
 from bramble.engine.dryrun import Buffers, DryModel
+from bramble.engine.llama import nothing_else
 from bramble.engine.memory import budget, resident
+from bramble.engine.rpc import Spread
 from bramble.engine.survey import Plan
 from bramble.engine.weights import Tensor, largest_repacked, looked_up, tensors
 from bramble.engine.wire import Load
@@ -39,13 +41,13 @@ class Rung:
     windowed: bool = False
 
 
-def plan(order: Load) -> Plan:
+def plan(order: Load, spread: Spread | None = None) -> Plan:
     """The first rung that fits `order.memory` (0: what the machine has to give), or the last with `fits` False.
 
     Raises LoadError where the file cannot be read as a model.
     """
     room = order.memory or budget() + resident()  # what this process has is not available any more
-    dry = _Dry(order)
+    dry = _Dry(order, spread)
     try:
         tried: list[Plan] = []
         for rung in rungs(order, repacks=dry.repacks(), window=dry.window):
@@ -101,8 +103,8 @@ def _shrinking(context: int) -> Iterator[int]:
 class _Dry:
     """Dry models of one file, each made when first needed."""
 
-    def __init__(self, order: Load) -> None:
-        self._order = order
+    def __init__(self, order: Load, spread: Spread | None) -> None:
+        self._order, self._spread = order, spread
         self._path = Path(order.model)
         self._models: dict[bool, DryModel] = {}
         self._resident = 0
@@ -118,7 +120,8 @@ class _Dry:
 
     def _model(self, repack: bool) -> DryModel:
         if repack not in self._models:
-            self._models[repack] = DryModel(self._path, repack=repack)
+            adjust = self._spread.apply if self._spread else nothing_else
+            self._models[repack] = DryModel(self._path, repack=repack, adjust=adjust)
         return self._models[repack]
 
     @property
@@ -137,8 +140,9 @@ class _Dry:
         working = buffers.kv + buffers.compute + buffers.outputs
         peak = process + buffers.weights + max(working, staging)
         spared = 0 if rung.repack else looked_up(self._tensors)
+        short = self._spread.short(buffers.away) if self._spread else ""
         return Plan(
-            fits=peak - spared <= room,
+            fits=peak - spared <= room and not short,
             context=rung.context,
             slots=rung.slots,
             batch=rung.batch,
@@ -152,6 +156,7 @@ class _Dry:
             peak=peak,
             spared=spared,
             room=room,
+            short=short,
         )
 
     def _buffers(self, rung: Rung) -> Buffers:
@@ -178,7 +183,7 @@ def _with_reasons(tried: list[Plan], order: Load, room: int) -> Plan:
     """The last plan tried, with what had to be given up on the way to it."""
     first, chosen = tried[0], tried[-1]
     if not chosen.fits:
-        reason = (
+        reason = chosen.short or (
             f"It needs {megabytes(chosen.needed)} of memory even with {chosen.context} tokens of context"
             f" and {counted(chosen.slots)}, and {megabytes(room)} are there."
         )

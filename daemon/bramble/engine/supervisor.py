@@ -24,7 +24,8 @@ HEALTHY_SECONDS = 60.0
 """After this long without a death, or after an answer that was finished, the back-off starts over."""
 LOAD_DEATHS = 3
 """Deaths in a row before readiness that make a model count as failed; then it is tried once a minute."""
-FAILED_RETRY = 60.0
+FAILED_RETRY, AWAY_RETRY = 60.0, 5.0
+"""Seconds until a model that failed is tried again, and one whose other machines were away."""
 REST_SECONDS, KEEP_SECONDS = 1.0, 3.0
 """How long an engine that is put away may take to leave by itself: for want of memory, and where there is time to keep
 what is hot."""
@@ -45,7 +46,7 @@ class Supervisor:
         self._on_events, self._on_loss = on_events, on_loss
         self._process: EngineProcess | None = None
         self._task: asyncio.Task[None] | None = None
-        self._hopeless = self._put_away = self._until_asked = False
+        self._hopeless = self._put_away = self._until_asked = self._again = False
         self._awake = asyncio.Event()
         self._awake.set()
         self._needed = self._code = 0
@@ -140,7 +141,10 @@ class Supervisor:
             load_deaths = 0 if was_ready else load_deaths + 1
             if self._finished:
                 return
-            if self._needed:
+            if self._again:
+                load_deaths = 0
+                await asyncio.sleep(AWAY_RETRY)
+            elif self._needed:
                 load_deaths = 0
                 await self._wait_for_memory()
             elif load_deaths >= LOAD_DEATHS:
@@ -151,7 +155,7 @@ class Supervisor:
 
     async def _live(self) -> bool:
         """One process from birth to death. Returns whether it ever became ready."""
-        self._useful = self._put_away = self._until_asked = False
+        self._useful = self._put_away = self._until_asked = self._again = False
         self._needed = 0
         process = self._process = await EngineProcess.spawn(self._spec)
         pulse = Pulse(process)
@@ -169,7 +173,7 @@ class Supervisor:
         was_ready = self.state.phase is Phase.READY
         if self._put_away:
             self._bulletin.update(pid=None)
-        elif not (self._finished or self._needed):
+        elif not (self._finished or self._needed or self._again):
             self._mourn(code, hung=pulse.lost)
         return was_ready
 
@@ -234,8 +238,8 @@ class Supervisor:
                     phase=Phase.READY, fraction=1.0, reason="", hint="", model=message
                 )
             case wire.Unusable():
-                self._needed = message.needed
-                self._hopeless = not message.needed
+                self._needed, self._again = message.needed, message.again
+                self._hopeless = not (message.needed or message.again)
                 self._fail(message.message, message.hint)
 
     # ── saying what happened ─────────────────────────────────────────────────────────────────────
@@ -256,7 +260,10 @@ class Supervisor:
             )
 
     def _why(self, code: int) -> str:
-        """The sentence for an engine that the kernel ended because memory ran out; else nothing."""
+        """The sentence for an engine that was ended by something that is known; else nothing."""
+        load = self._spec.load
+        if code == -signal.SIGABRT and isinstance(load, wire.Load) and load.rpc:
+            return "The connection to a machine that computes a part of the model broke."
         if code != -signal.SIGKILL or self._ration is None:
             return ""
         return self._ration.killed()

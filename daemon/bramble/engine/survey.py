@@ -76,7 +76,7 @@ class Plan(msgspec.Struct, frozen=True, tag=True):
     else mapped from the file; `windowed`: sliding layers keep only their window. `process` is all that is neither
     weights nor the context's. `peak` is all of it, `room` what there is; of the peak `spared` are mapped weights that
     are hardly read, which the kernel takes back for nothing where memory is short. `reasons` say in sentences what was
-    given up, or why nothing fits; `advice` which model would.
+    given up, or why nothing fits; `advice` which model would. `short` says which other machine has too little memory.
     """
 
     fits: bool
@@ -95,6 +95,7 @@ class Plan(msgspec.Struct, frozen=True, tag=True):
     reasons: tuple[str, ...] = ()
     advice: str = ""
     windowed: bool = False
+    short: str = ""
 
     @property
     def needed(self) -> int:

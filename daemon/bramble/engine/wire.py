@@ -31,7 +31,8 @@ class Load(msgspec.Struct, frozen=True, tag=True):
     longest guess in tokens, 0 for none; `nice` as in nice(1), `ionice` as in ionice(1); `name` is what people call the
     model, empty for its own name. `memory` is what it may take in bytes, 0 for what the machine has to give;
     `alternatives` are named where it is too little; `aside` bytes are for prefixes that are moved out of the cache, and
-    `kept_bytes` of the disk for what outlives the process, in the folder `kept` (empty: nothing does).
+    `kept_bytes` of the disk for what outlives the process, in the folder `kept` (empty: nothing does). The machines of
+    `rpc` (`host:port`) compute a part of the model.
     """
 
     model: str
@@ -52,6 +53,7 @@ class Load(msgspec.Struct, frozen=True, tag=True):
     ionice: Ionice = "none"
     kept: str = ""
     kept_bytes: int = 0
+    rpc: tuple[str, ...] = ()
 
 
 class Generate(msgspec.Struct, frozen=True, tag=True):
@@ -179,11 +181,15 @@ class Ready(msgspec.Struct, frozen=True, tag=True):
 
 
 class Unusable(msgspec.Struct, frozen=True, tag=True):
-    """This model cannot be used, and trying again would not help unless `needed` bytes of memory are there."""
+    """This model cannot be used, and trying again would not help unless `needed` bytes of memory are there.
+
+    With `again` it may help soon: what is missing is another machine.
+    """
 
     message: str
     hint: str = ""
     needed: int = 0
+    again: bool = False
 
 
 class Pong(msgspec.Struct, frozen=True, tag=True):
