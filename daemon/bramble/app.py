@@ -37,6 +37,7 @@ from bramble.server.admin.models import ModelsRoom
 from bramble.server.admin.people import PeopleRoom
 from bramble.server.admin.settings import SettingsRoom
 from bramble.server.admin.state import StateRoom
+from bramble.server.admin.update import UpdateRoom
 from bramble.server.app import Room, application
 from bramble.server.door import Door
 from bramble.server.metrics import Metrics
@@ -70,7 +71,7 @@ class Daemon:
         root: Path = MACHINE,
         sources: Sources = NO_SOURCES,
     ) -> None:
-        self._config = config
+        self._config, self._root = config, root
         self.journal = Journal()
         self.store = Store(config.state_dir / DATABASE)
         self.embedder = embedder(config, spec.group)
@@ -213,6 +214,7 @@ class Daemon:
             PeopleRoom(self.keeper),
             self._settings,
             CopyRoom(config.state_dir),
+            UpdateRoom(config.state_dir, self._root),
             MachineRoom(self.engine, self.scheduler, self.journal, power=power),
         )
 

@@ -73,6 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     update.add_argument(
         "--key", type=Path, metavar="FILE", help="(default: /etc/bramble/update.pub)"
     )
+    update.add_argument("--requested", action="store_true", help="what the page asked for")
     update.add_argument("--older", action="store_true", help="also where it is older than this one")
     update.set_defaults(run=_update)
     add_model_commands(add, settings)
@@ -212,6 +213,8 @@ def _update(options: argparse.Namespace) -> int:
     update = Update(load(options.config, options.set))
     if options.back:
         update.back()
+    elif options.requested:
+        update.run_requested(options.key or KEY)
     elif options.source is None:
         raise BadRequest("Which update?", "Name the file of a pack, or its https address.")
     else:

@@ -206,7 +206,7 @@ def deployed(root: Path) -> Path:
         (root / "opt/bramble/releases" / name / "complete").touch()
     (root / "opt/bramble/current").symlink_to("/opt/bramble/releases/bbb")
     units = root / "etc/systemd/system"
-    for unit in "bramble.service", "bramble.socket":
+    for unit in "bramble.service", "bramble.socket", "bramble-update.path":
         target = "sockets" if unit.endswith(".socket") else "multi-user"
         wants = units / f"{target}.target.wants"
         wants.mkdir(parents=True, exist_ok=True)

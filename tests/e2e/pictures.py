@@ -18,6 +18,7 @@ from bramble.access.book import Book
 from bramble.engine.client import Phase
 from tests.daemons import Running, running
 from tests.e2e.conftest import ARGUMENTS, CHROMIUM, PHONE
+from tests.updates.appliance import updating
 
 DESKTOP: dict[str, Any] = {"viewport": {"width": 1280, "height": 800}}
 NAME = """async ([base, title]) => {
@@ -221,7 +222,7 @@ async def pictures(folder: Path, wanted: list[str]) -> None:
         with Book(Path(state)).change() as contents:
             contents.admin = passwords.hashed(PASSWORD)
         async with (
-            running(Path(state), ["log_level=info"]) as daemon,
+            running(Path(state), ["log_level=info"], root=updating(Path(state))) as daemon,
             async_playwright() as playwright,
         ):
             await daemon.until(Phase.READY)

@@ -8,12 +8,14 @@ from playwright.async_api import Locator, expect
 
 from bramble.chat import copies
 from bramble.engine.client import Phase
+from bramble.updates.requested import TOLD
 from tests.conftest import Start
 from tests.daemons import Running
 from tests.e2e.conftest import DESKTOP, Visit
 from tests.e2e.person import Person
 from tests.e2e.test_door import PASSWORD, REFUSED, claim, sign_in
 from tests.e2e.test_people import grave
+from tests.updates.appliance import updating
 
 LOCAL = ip_address("127.0.0.1")
 
@@ -93,6 +95,52 @@ async def test_a_machine_that_may_be_switched_off_here_asks_twice(
             await expect(panel.get_by_role("button", name="Really?")).to_be_visible()
             await admin.person.page.keyboard.press("Tab")
             await expect(panel.get_by_role("button", name=name)).to_be_visible()
+
+
+async def test_an_update_is_brought_and_how_it_went_is_read(
+    chats: Start, visit: Visit, tmp_path: Path
+) -> None:
+    root = updating(tmp_path)
+    for name, size in (
+        ("bramble-9.9.0-arm64.tar", 2_000_000),
+        (
+            "bramble-9.9.0-arm64.tar.minisig",
+            300,
+        ),
+    ):
+        (tmp_path / name).write_bytes(bytes(size))
+    both = sorted(tmp_path.glob("bramble-9.9.0*"))
+    async with chats(root=root) as daemon:
+        admin = await enter(daemon, visit)
+        panel = await admin.open("State")
+        section = panel.locator("section").filter(
+            has=admin.person.page.get_by_role("heading", name="Update")
+        )
+        chosen = section.get_by_label("Choose a pack")
+        await chosen.set_input_files(both[:1])
+        await section.get_by_role("button", name="Install").click()
+        await expect(admin.sheet.get_by_role("alert")).to_contain_text(
+            "signature (.minisig) together"
+        )
+        await chosen.set_input_files(both)
+        await section.get_by_role("button", name="Install").click()
+        await expect(section).to_contain_text("It is being installed")
+        await expect(section.get_by_role("button", name="Install")).to_be_disabled()
+        assert (tmp_path / "update/pack.tar").stat().st_size == 2_000_000
+        assert (tmp_path / "update/pack.tar.minisig").stat().st_size == 300
+        (tmp_path / "update/request").unlink()  # systemd takes it
+        (root / TOLD / "told").write_text("Signed: Bramble 9.9.0\nBramble 9.9.0 answers.\n")
+        (root / TOLD / "result").write_text("success\n")
+        await expect(section).to_contain_text("Bramble 9.9.0 answers.")
+        await expect(section.get_by_role("button", name="Install")).to_be_enabled()
+
+
+async def test_where_nothing_waits_for_updates_none_is_offered(chats: Start, visit: Visit) -> None:
+    async with chats() as daemon:
+        admin = await enter(daemon, visit)
+        panel = await admin.open("State")
+        await expect(panel).to_contain_text("tokens/s")
+        await expect(panel.get_by_role("heading", name="Update")).to_be_hidden()
 
 
 async def test_what_counts_at_once_is_changed_here(chats: Start, visit: Visit) -> None:

@@ -3,108 +3,26 @@
 With a real systemd and the real Bramble: tests/deploy/test_appliance.py.
 """
 
-import json
 import os
-import socket
 import tarfile
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from bramble import __version__
 from bramble.cli import main
-from bramble.config import Config, load
+from bramble.config import Config
 from bramble.errors import BrambleError
-from bramble.updates import command
 from bramble.updates.command import NotHere, Update
 from bramble.updates.pack import BadPack
 from bramble.updates.releases import NotInstalled
 from bramble.updates.signature import Untrusted
 from tests.models.hub import hub
+from tests.updates.appliance import Appliance
 from tests.updates.packs import PYTHON, Keys, house, pack, run
 
-TOOLS = {
-    "systemctl": 'echo "$@" >>"$0.asked"',
-    "journalctl": "echo 'what the journal says'",
-    "runuser": 'shift 3; exec "$@"',
-}
-
-
-class Appliance:
-    """One with a release that runs; a daemon at its control socket tells the version of the `current` one, or not."""
-
-    def __init__(self, folder: Path, state_dir: Path) -> None:
-        self.root, self.units, self.tools = folder / "opt", folder / "units", folder / "tools"
-        self.state_dir, self.broken = state_dir, set[str]()
-        for each in (self.root / "releases", self.units, self.tools, state_dir):
-            each.mkdir(parents=True)
-        for name, script in TOOLS.items():
-            (self.tools / name).write_text(f"#!/bin/sh\n{script}\n")
-            (self.tools / name).chmod(0o755)
-        self.first = self.root / "releases/first"
-        (self.first / "lib").mkdir(parents=True)
-        (self.first / "complete").touch()
-        (self.root / "current").symlink_to(self.first)
-        self._door = socket.socket(socket.AF_UNIX)
-        self._door.bind(str(state_dir / "control"))
-        self._door.listen()
-        threading.Thread(target=self._serve, daemon=True).start()
-
-    def _serve(self) -> None:
-        while True:
-            try:
-                connection = self._door.accept()[0]
-            except OSError:
-                return
-            with connection:
-                connection.recv(1000)
-                version = self.version()
-                told = {"error": "no", "hint": ""} if version in self.broken else {"told": version}
-                connection.sendall(json.dumps(told).encode() + b"\n")
-
-    def version(self) -> str:
-        """Of the release that is current."""
-        found = list((self.root / "current").glob("lib/python*/site-packages/bramble-*.dist-info"))
-        return found[0].name.split("-")[1].removesuffix(".dist") if found else __version__
-
-    @property
-    def asked(self) -> list[str]:
-        """What systemd was asked for."""
-        file = self.tools / "systemctl.asked"
-        return file.read_text().splitlines() if file.exists() else []
-
-    def close(self) -> None:
-        self._door.close()
-
-
-@pytest.fixture
-def config(tmp_path: Path) -> Config:
-    return load(None, [f"state_dir={tmp_path / 'state'}", "models.local_hosts=[127.0.0.1]"])
-
-
-@pytest.fixture
-def appliance(
-    tmp_path: Path, config: Config, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Appliance]:
-    appliance = Appliance(tmp_path / "machine", config.state_dir)
-    monkeypatch.setenv("PATH", str(appliance.tools), prepend=":")
-    monkeypatch.setattr(os, "geteuid", lambda: 0)
-    monkeypatch.setattr(command, "LOOK_SECONDS", 0.01)
-    monkeypatch.setattr(command, "READY_SECONDS", 0.3)
-    yield appliance
-    appliance.close()
-
-
-@pytest.fixture
-def keys(tmp_path: Path) -> Keys:
-    return Keys(tmp_path)
-
-
-@pytest.fixture
-def update(config: Config, appliance: Appliance) -> Update:
-    return Update(config, appliance.root, appliance.units)
+UNITS = Path(__file__).parents[2] / "systemd"
 
 
 def test_an_update_becomes_the_release_that_runs(
@@ -118,21 +36,23 @@ def test_an_update_becomes_the_release_that_runs(
     assert file.name == "bramble-9.9.0-amd64.tar"
     update.run(str(file), keys.public, older=False)
     assert appliance.version() == "9.9.0"
-    assert appliance.asked == ["daemon-reload", "restart bramble.service"]
-    assert {each.name for each in appliance.units.iterdir()} == {
-        "bramble.socket",
-        "bramble.service",
-    }
+    assert appliance.asked == [
+        "daemon-reload",
+        "restart bramble.service",
+        "enable --now bramble-update.path",
+    ]
+    names = {each.name for each in appliance.units.iterdir()}
+    assert names == {each.name for each in UNITS.iterdir()} >= {"bramble.socket", "bramble.service"}
     assert list(appliance.root.glob(".update-*")) == []
     told = capsys.readouterr().out
     assert "moods is new: True" in told
     assert "Signed: Bramble 9.9.0 for amd64" in told and "Bramble 9.9.0 answers." in told
     update.run(str(file), keys.public, older=False)
     assert "runs already" in capsys.readouterr().out
-    assert len(appliance.asked) == 2
+    assert len(appliance.asked) == 3
     update.back()
     assert appliance.version() == __version__
-    assert appliance.asked[2:] == ["restart bramble.service"]
+    assert appliance.asked[3:] == ["restart bramble.service"]
 
 
 def test_one_that_does_not_answer_is_taken_back(

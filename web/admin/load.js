@@ -46,6 +46,7 @@ async function people() {
 }
 
 async function status() {
+  await get("update", "/api/admin/update");
   const told = await get("status", "/api/admin/status");
   if (!told) return;
   const point = { left: told.memory.left, celsius: told.heat.celsius, speed: await speed() };

@@ -6,6 +6,7 @@ import { hardship, headline } from "../chat/words.js";
 import { graph } from "./graph.js";
 import { act } from "./load.js";
 import { button, facts, grave, moment, part, size } from "./parts.js";
+import { updateSection } from "./update.js";
 
 const POINTS = 90;
 
@@ -17,14 +18,17 @@ export function statePart(place) {
   const restart = button("action.restart", () => act("POST", "/api/admin/engine/restart"));
   const copy = el("a", { href: "/api/admin/backup", download: "" }, t("action.backup"));
   const power = ["reboot", "shutdown"].map((what) => grave(`action.${what}`, () => act("POST", `/api/admin/${what}`)));
+  const news = updateSection();
   const links = el("div", { className: "links" }, copy, restart, ...power);
   place.append(
     words,
     el("div", { className: "graphs" }, memory.element, heat.element, speed.element),
     part("admin.facts", list),
     links,
+    news.element,
   );
-  const update = ({ status, history }, state) => {
+  const update = ({ status, history, update: told }, state) => {
+    news.update(told);
     set(words, "textContent", [headline(state).words, hardship(state)].filter(Boolean).join(" · "));
     for (const element of [links, list.parentElement]) set(element, "hidden", !status);
     if (!status) return;

@@ -4,14 +4,15 @@ import { duration, t } from "./i18n.js";
 
 const PATIENCE = 20_000; // ms
 
-/** Resolves to { ok, code, body, words }: `words` say what went wrong and what to do next, empty where all is well. */
+/** `body` is a file, or sent as JSON. Resolves to { ok, code, body, words }: `words` say what went wrong and what to do next, empty where all is well. */
 export async function ask(method, path, body) {
+  const file = body instanceof Blob;
   try {
     const response = await fetch(path, {
       method,
-      headers: body === undefined ? {} : { "Content-Type": "application/json" },
-      body: body === undefined ? undefined : JSON.stringify(body),
-      signal: AbortSignal.timeout(PATIENCE),
+      headers: file || body === undefined ? {} : { "Content-Type": "application/json" },
+      body: file ? body : JSON.stringify(body),
+      signal: file ? undefined : AbortSignal.timeout(PATIENCE),
     });
     const answer = await response.json().catch(() => ({}));
     return {

@@ -18,7 +18,7 @@ PATIENCE = 2.0
 
 _RELEASES, _CURRENT = "opt/bramble/releases", "opt/bramble/current"
 _UNITS = "etc/systemd/system"
-_APPLIANCE = ("bramble.service", "bramble.socket")
+_APPLIANCE = ("bramble.service", "bramble.socket", "bramble-update.path")
 _WORKER = ("bramble-worker.service",)
 
 

@@ -26,7 +26,8 @@ TYPES = {
 }
 PAGE = ("text/html", "text/*", "*/*")
 """What a client accepts that may be sent the page."""
-FOREVER = "public, max-age=31536000, immutable"
+FOREVER = "private, max-age=31536000, immutable"
+"""In browsers alone, which take what they can unpack: a shared cache would have to be told `Vary`, sixty times."""
 PLACE = b"{{static}}"
 """Stands in index.html for the folder of the files, whose name changes with their content."""
 
@@ -80,7 +81,7 @@ class Pages:
         headers = {"Cache-Control": "no-cache", "ETag": self._tag}
         if self._tag in request.headers.get("If-None-Match", ""):
             return web.Response(status=304, headers=headers)
-        return _send(request, self._page, headers)
+        return _send(request, self._page, headers | {"Vary": "Accept, Accept-Encoding"})
 
     def _is_for_ollama(self, request: web.Request) -> bool:
         """A browser names text/html, curl takes anything; who asks for JSON or plain text alone is a client."""
@@ -96,7 +97,7 @@ class Pages:
         headers = {"Cache-Control": FOREVER}
         if file.kind == TYPES[".svg"]:  # opened by itself it is a document
             headers["Content-Security-Policy"] = "default-src 'none'"
-        return _send(request, file, headers, "Accept-Encoding")
+        return _send(request, file, headers)
 
 
 def folder() -> Path:
@@ -119,10 +120,8 @@ def _file(name: str, data: bytes) -> File:
     return File(kind, data, small if len(small) < 0.9 * len(data) else b"")
 
 
-def _send(
-    request: web.Request, file: File, headers: dict[str, str], vary: str = "Accept, Accept-Encoding"
-) -> web.Response:
-    headers |= {"Content-Type": file.kind, "Vary": vary}
+def _send(request: web.Request, file: File, headers: dict[str, str]) -> web.Response:
+    headers |= {"Content-Type": file.kind}
     if file.small and "gzip" in request.headers.get("Accept-Encoding", ""):
         return web.Response(body=file.small, headers=headers | {"Content-Encoding": "gzip"})
     return web.Response(body=file.plain, headers=headers)

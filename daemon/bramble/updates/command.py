@@ -16,14 +16,17 @@ from bramble.config import Config, example
 from bramble.control import Failed, ask
 from bramble.errors import BrambleError
 from bramble.models import web
-from bramble.updates.pack import MOST_BYTES, BadPack, lock_of, unpack, version_in
+from bramble.updates.pack import BadPack, lock_of, unpack, version_in
 from bramble.updates.releases import NotInstalled, Releases
+from bramble.updates.requested import MOST_BYTES, take
 from bramble.updates.signature import verify
 
 ROOT = Path("/opt/bramble")
 UNITS = Path("/etc/systemd/system")
 KEY = Path("/etc/bramble/update.pub")
 SUFFIX = ".minisig"
+UPDATE_PATH = "bramble-update.path"
+"""What lets the page ask for updates; releases before it had none."""
 READY_SECONDS = 180.0
 LOOK_SECONDS = 0.5
 
@@ -63,6 +66,11 @@ class Update:
             self._try_settings(release)
             self._change(release, before, house / "systemd", version)
             self._releases.clear()
+
+    def run_requested(self, key: Path) -> None:
+        """What the page asked for. Raises BrambleError."""
+        self._must_be_here()
+        self.run(take(self._state_dir), key, older=False)
 
     def back(self) -> None:
         """To the release before, by hand. Raises BrambleError."""
@@ -128,6 +136,8 @@ class Update:
             raise NotInstalled(
                 f"Bramble {version} did not answer; {__version__} is back.", said
             ) from error
+        if UPDATE_PATH in old and old[UPDATE_PATH] is None:
+            _systemctl("enable", "--now", UPDATE_PATH)
         print(f"Bramble {version} answers.")
 
     def _install_units(self, units: Path) -> dict[str, bytes | None]:

@@ -6,9 +6,9 @@ import tarfile
 from pathlib import Path
 
 from bramble.errors import BrambleError
+from bramble.updates.requested import MOST_BYTES
 
 WANTED = re.compile(r"(?:\./)?([\w.+!-]+\.whl|requirements-3\.\d+\.lock|systemd/bramble[\w.-]*)")
-MOST_BYTES = 2 << 30
 
 
 class BadPack(BrambleError):

@@ -7,6 +7,7 @@ from bramble.server.admin.people import Another, NewAccount, NewKey
 from bramble.server.openapi import shapes
 from bramble.server.openapi.operation import ADMIN, BRAMBLE, JSON, LINES, SQLITE, Operation
 from bramble.server.session import NewPassword, SignIn
+from bramble.updates.requested import Request
 
 S = shapes
 OBJECT = {JSON: S.ANY_OBJECT}
@@ -88,6 +89,17 @@ OPERATIONS: tuple[Operation, ...] = (
     ),
     _admin("delete", "keys/{id}", "End a key", {JSON: S.shape(id=S.TEXT)}, also=(404,)),
     _admin("get", "backup", "All conversations in one file", {SQLITE: {}}, also=(507,)),
+    _admin("get", "update", "Whether an update can be made from here, and how the last one went"),
+    _admin(
+        "put",
+        "update/{name}",
+        "Bring a pack (pack.tar) or its signature (pack.tar.minisig)",
+        ok=201,
+        also=(404, 409, 413, 507),
+    ),
+    _admin(
+        "post", "update", "Install it, or what is at an address", body=Request, ok=202, also=(409,)
+    ),
     _admin("get", "config", "Every setting"),
     _admin("patch", "config", "Change settings", body=dict[str, Any]),
     _admin(
