@@ -15,6 +15,8 @@ A release that does not answer is taken back; run again, nothing is done twice. 
   --model FILE     a GGUF file from this machine that is to answer (then HOST needs no internet for a model)
   --name NAME      give the machine this name; its page is then http://NAME.local
   --port PORT      where the page is to be (80)
+  --https          serve https at port 443, with a certificate that the machine makes itself
+  --private-network  let nothing through but the home network, in neither direction; goes with --model
   --worker         not an appliance, but a machine that computes a part of another one's model (deploy/fleet/README.md)
   --reboot         restart the machine if its kernel flags had to be changed
   --update-key PUB the public key of minisign whose updates `sudo bramble update` takes (deploy/wheels/pack.sh)
@@ -46,6 +48,8 @@ while (($#)); do
     --port)
       [[ ${2:-} =~ ^[0-9]{1,5}$ ]] || fail "--port wants a number."
       options+=(--extra-vars "{\"bramble_port\": $2}"); shift ;;
+    --https) options+=(--extra-vars '{"bramble_https": true, "bramble_port": 443}') ;;
+    --private-network) options+=(--extra-vars '{"bramble_private_network": true}') ;;
     --worker) options+=(--extra-vars '{"bramble_worker": true}') ;;
     --reboot) options+=(--extra-vars '{"bramble_reboot": true}') ;;
     --update-key)

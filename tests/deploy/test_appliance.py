@@ -1,13 +1,16 @@
 """From a fresh clone to a chatting appliance, and what systemd makes of it: `tests/run.sh -m systemd`."""
 
+import json
 import re
 import shutil
 import subprocess
 import threading
 import urllib.error
 import urllib.request
+from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from zipfile import ZipFile
 
 import pytest
@@ -185,6 +188,48 @@ def test_a_signed_update_runs_and_a_broken_one_does_not(
     appliance.run("bramble update --back")
     until(lambda: status("/readyz") == 200)
     assert "9.8.0" not in appliance.run("bramble --version")
+
+
+def test_the_admin_updates_it_on_the_page(
+    appliance: Appliance, wheels: Path, tmp_path: Path
+) -> None:
+    keys = Keys(tmp_path)
+    appliance.run(f"mv {appliance.put(keys.public)} /etc/bramble/update.pub")
+    password = appliance.run("bramble password --random").split()[-1]
+
+    def ask(method: str, path: str = "", body: bytes | None = None) -> dict[str, Any]:
+        request = urllib.request.Request(
+            f"http://{GUEST}/api/admin/update{path}", body, method=method
+        )
+        token = b64encode(f"admin:{password}".encode()).decode()
+        request.add_header("Authorization", f"Basic {token}")
+        request.add_header("Content-Type", "application/json")
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return json.load(answer)
+
+    def over() -> bool:
+        try:
+            told = ask("GET")
+        except OSError:  # it is being started anew
+            return False
+        return told["well"] is not None and not told["running"]
+
+    for version, broken in ("9.8.0", False), ("9.9.0", True):
+        made = pack(
+            house_of(wheels, tmp_path / version, version, broken=broken),
+            keys,
+            tmp_path / f"{version}-out",
+        )
+        ask("PUT", "/pack.tar", made.read_bytes())
+        ask("PUT", "/pack.tar.minisig", made.with_name(f"{made.name}.minisig").read_bytes())
+        ask("POST", body=b"{}")
+        until(over, seconds=400)
+        told = ask("GET")
+        last = "9.9.0 did not answer; 9.8.0 is back" if broken else "Bramble 9.8.0 answers."
+        assert told["well"] is not broken and last in " ".join(told["told"]), told
+        assert "9.8.0" in appliance.run("bramble --version")
+    appliance.run("bramble update --back")
+    until(lambda: status("/readyz") == 200)
 
 
 def test_it_can_be_taken_off_again(appliance: Appliance, wheels: Path) -> None:
