@@ -10,6 +10,7 @@ import os
 import signal
 import socket
 import sys
+import time
 from pathlib import Path
 from typing import Literal
 
@@ -46,13 +47,15 @@ def _serve(channel: Channel, order: wire.Load) -> int:
     from bramble.engine.loading import CannotLoad, load
     from bramble.engine.worker import Worker
 
-    last = -1
+    told = (-1, 0.0)
 
     def progress(fraction: float) -> None:
-        nonlocal last
-        percent = int(fraction * 100)
-        if percent != last:
-            last = percent
+        nonlocal told
+        percent, now = int(fraction * 100), time.monotonic()
+        if (
+            percent != told[0] or now > told[1] + 1
+        ):  # also a sign of life, where a slow board takes long
+            told = percent, now
             channel.send(wire.Loading(fraction))
 
     try:

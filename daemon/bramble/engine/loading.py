@@ -18,12 +18,13 @@ from bramble.engine.rpc import Spread, WorkerAway, spread, stay_alive
 from bramble.engine.survey import Plan
 from bramble.engine.template import CHATML, ChatTemplate, TemplateRefusal
 from bramble.engine.threads import cores, pin
-from bramble.engine.tune import MEASURED_FROM, Counts, key, quick, recall, remember, touch
+from bramble.engine.tune import MEASURED_FROM, SLOW, Counts, key, quick, recall, remember, touch
 from bramble.engine.wire import Load, Ready, TemplateKind
 from bramble.engine.zeros import zeros_given_back
 
 MAGIC = b"GGUF"
-WARM_ROWS = 2 * SMALLEST
+WARM_ROWS, WARM_MS = 2 * SMALLEST, 2000.0
+"""Rows of the longest step before anybody asks, where `SMALLEST` take less time than this."""
 
 
 class CannotLoad(Exception):
@@ -52,6 +53,8 @@ class Loaded:
     ready: Ready
     threads: Counts
     cores: list[int]
+    slowest_ms: float
+    """The longest step so far."""
 
 
 def load(order: Load, progress: Callable[[float], None]) -> Loaded:
@@ -97,7 +100,8 @@ def load(order: Load, progress: Callable[[float], None]) -> Loaded:
     )
     threads = _threads(order, model, context, on)
     pin(context, decode=threads.decode, prefill=threads.prefill, on=on)
-    trims = _warm_up(context, model, pace)
+    progress(1.0)
+    trims, slowest = _warm_up(context, model, pace, progress)
     if not trims:
         pace.stop_guessing()
     seconds = time.monotonic() - began
@@ -113,6 +117,7 @@ def load(order: Load, progress: Callable[[float], None]) -> Loaded:
         _ready(order, held, shared, model, context, kind, threads, len(on), seconds),
         threads,
         on,
+        slowest,
     )
 
 
@@ -136,7 +141,8 @@ def _measured(order: Load, model: Model, context: Context, on: list[int]) -> Cou
     if len(on) < MEASURED_FROM:
         return None
     token = model.tokenize("a")[-1]
-    touch(context, token)
+    if touch(context, token) > SLOW:
+        return None
     found = quick(context, token, on)
     if found is not None and file is not None:
         with suppress(OSError):  # it is only a memory: the next load measures again
@@ -214,23 +220,33 @@ def _template(model: Model) -> tuple[ChatTemplate, TemplateKind]:
     return template, "model" if source else "chatml"
 
 
-def _warm_up(context: Context, model: Model, pace: Pace) -> bool:
-    """Touch every weight once and measure a first pace. Returns whether this model can drop a sequence's end."""
+def _warm_up(
+    context: Context, model: Model, pace: Pace, progress: Callable[[float], None]
+) -> tuple[bool, float]:
+    """Touch every weight once and measure a first pace, with more rows where these take no time.
+
+    Returns whether this model can drop a sequence's end, and the longest step in milliseconds.
+    """
     token = model.tokenize("a")[-1]
-    for rows in (WARM_ROWS, WARM_ROWS, 1):
+    slowest = 0.0
+    for rows in (1, SMALLEST, WARM_ROWS, 1):
+        if rows == WARM_ROWS and slowest > WARM_MS:
+            continue
         began = time.monotonic()
         context.clear_rows()
         context.add_rows(0, [token] * rows, 0, outputs=1)
         context.decode()
         context.synchronize()
         ms = (time.monotonic() - began) * 1000
-        prefill = rows if rows > 1 else 0
-        pace.learn(decoding=1 - bool(prefill), prefill=prefill, ms=ms)
-        trims = context.forget(0, rows // 2) if prefill else True
+        if slowest:  # the first one has read the weights in
+            pace.learn(decoding=int(rows == 1), prefill=rows if rows > 1 else 0, ms=ms)
+        slowest = max(slowest, ms)
+        progress(1.0)
+        trims = rows == 1 or context.forget(0, rows // 2)
         context.forget(0)
         if not trims:
-            return False
-    return True
+            return False, slowest
+    return True, slowest
 
 
 def _ready(

@@ -18,6 +18,8 @@ MEASURED_FROM = 3
 """Fewer cores than this are all used: there is nothing to gain that a measurement could tell from noise."""
 GAIN = 1.05
 """Fewer threads must be this much faster: more of them suffer less from a busy neighbour."""
+SLOW = 0.25
+"""Seconds of one row from which on nothing is measured: one try would take longer than all may."""
 SECONDS = 1.5
 """Longest time that a load may spend on measuring; what is unfinished then is left to `bramble bench --tune`."""
 DECODE_ROUNDS, PREFILL_ROWS = 3, 64
@@ -70,9 +72,10 @@ def _fastest(
     return best(speeds)
 
 
-def touch(context: Context, token: int) -> None:
-    """Compute a little, so that the first thing measured does not pay for reading the weights in."""
-    _step(context, token, PREFILL_ROWS)
+def touch(context: Context, token: int) -> float:
+    """Seconds of one row, once the weights are read in: what is measured first should not pay for that."""
+    _step(context, token, 1)
+    return _step(context, token, 1)
 
 
 def _step(context: Context, token: int, rows: int) -> float:

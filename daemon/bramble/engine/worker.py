@@ -34,7 +34,7 @@ class Worker:
         self._questions = Questions(parts.model, parts.template, parts.cache)
         self._events: list[wire.Event] = []
         self._steps = self._prompted = self._cached = self._completed = 0
-        self._slowest = 0.0
+        self._slowest = parts.slowest_ms
         self._leaving = False
 
     def run(self) -> None:
