@@ -107,6 +107,8 @@ def _plan_rows(path: Path, plan: Plan, *, asked: bool) -> Iterator[tuple[str, st
     yield "context", f"{_gigabytes(plan.kv)} for {plan.context:,} tokens (KV cache)"
     yield "compute", _gigabytes(plan.compute)
     yield "process", _gigabytes(plan.process)
+    if plan.away:
+        yield "elsewhere", f"{_gigabytes(plan.away)} on other machines (engine.rpc)"
     spared = f", {_gigabytes(plan.spared)} of it only while there is room" if plan.spared else ""
     yield "total", f"{_gigabytes(plan.peak)}{spared}"
     yield "free", f"{_gigabytes(plan.room)}{' as asked' if asked else ' beside a reserve'}"

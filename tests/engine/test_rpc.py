@@ -17,6 +17,7 @@ import msgspec
 import psutil
 import pytest
 
+from bramble.cli import main
 from bramble.engine import wire
 from bramble.engine.client import Engine, EngineSpec, Phase
 from bramble.engine.rpc import WorkerAway, shares
@@ -116,6 +117,16 @@ def test_a_model_on_three_machines_says_the_same(starter: Path) -> None:
             rig.close()
         again, _ = answer(starter, *(each.address for each in both))  # they serve the next one
         assert again == alone
+
+
+def test_the_plan_tells_what_is_held_elsewhere(
+    starter: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with workers(1) as (worker,):
+        options = ["--set", f"engine.rpc=[{worker.address}]", "--model", str(starter)]
+        assert main(["check", *options]) == 0
+    told = capsys.readouterr().out
+    assert re.search(r"elsewhere +\d+ MB on other machines", told), told
 
 
 def test_layers_are_shared_by_memory() -> None:

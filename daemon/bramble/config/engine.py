@@ -1,12 +1,11 @@
 """The settings of the engine process."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NewType
 
 from msgspec import Meta, Struct
 
-
-class Endpoint(str):
-    """A machine and a port: `192.168.1.12:50052` or `pi2.local:50052`."""
+Endpoint = NewType("Endpoint", str)
+"""A machine and a port: `192.168.1.12:50052` or `pi2.local:50052`."""
 
 
 class ThreadCounts(Struct, frozen=True):

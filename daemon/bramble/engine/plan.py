@@ -156,6 +156,7 @@ class _Dry:
             peak=peak,
             spared=spared,
             room=room,
+            away=sum(buffers.away.values()),
             short=short,
         )
 

@@ -76,7 +76,8 @@ class Plan(msgspec.Struct, frozen=True, tag=True):
     else mapped from the file; `windowed`: sliding layers keep only their window. `process` is all that is neither
     weights nor the context's. `peak` is all of it, `room` what there is; of the peak `spared` are mapped weights that
     are hardly read, which the kernel takes back for nothing where memory is short. `reasons` say in sentences what was
-    given up, or why nothing fits; `advice` which model would. `short` says which other machine has too little memory.
+    given up, or why nothing fits; `advice` which model would. `away` is what other machines hold,
+    `short` says which of these has too little memory.
     """
 
     fits: bool
@@ -95,6 +96,7 @@ class Plan(msgspec.Struct, frozen=True, tag=True):
     reasons: tuple[str, ...] = ()
     advice: str = ""
     windowed: bool = False
+    away: int = 0
     short: str = ""
 
     @property
