@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bramble.engine import kernels
-from bramble.engine.batch import SMALLEST, Pace
+from bramble.engine.batch import Pace
 from bramble.engine.card import card_of
 from bramble.engine.context import Context
 from bramble.engine.keeper import Keeper, kept_files
@@ -19,12 +19,11 @@ from bramble.engine.survey import Plan
 from bramble.engine.template import CHATML, ChatTemplate, TemplateRefusal
 from bramble.engine.threads import cores, pin
 from bramble.engine.tune import MEASURED_FROM, SLOW, Counts, key, quick, recall, remember, touch
+from bramble.engine.warm import warm_up
 from bramble.engine.wire import Load, Ready, TemplateKind
 from bramble.engine.zeros import zeros_given_back
 
 MAGIC = b"GGUF"
-WARM_ROWS, WARM_MS = 2 * SMALLEST, 2000.0
-"""Rows of the longest step before anybody asks, where `SMALLEST` take less time than this."""
 
 
 class CannotLoad(Exception):
@@ -101,7 +100,7 @@ def load(order: Load, progress: Callable[[float], None]) -> Loaded:
     threads = _threads(order, model, context, on)
     pin(context, decode=threads.decode, prefill=threads.prefill, on=on)
     progress(1.0)
-    trims, slowest = _warm_up(context, model, pace, progress)
+    trims, slowest = warm_up(context, model, pace, progress)
     if not trims:
         pace.stop_guessing()
     seconds = time.monotonic() - began
@@ -218,35 +217,6 @@ def _template(model: Model) -> tuple[ChatTemplate, TemplateKind]:
             "Choose another model.",
         ) from error
     return template, "model" if source else "chatml"
-
-
-def _warm_up(
-    context: Context, model: Model, pace: Pace, progress: Callable[[float], None]
-) -> tuple[bool, float]:
-    """Touch every weight once and measure a first pace, with more rows where these take no time.
-
-    Returns whether this model can drop a sequence's end, and the longest step in milliseconds.
-    """
-    token = model.tokenize("a")[-1]
-    slowest = 0.0
-    for rows in (1, SMALLEST, WARM_ROWS, 1):
-        if rows == WARM_ROWS and slowest > WARM_MS:
-            continue
-        began = time.monotonic()
-        context.clear_rows()
-        context.add_rows(0, [token] * rows, 0, outputs=1)
-        context.decode()
-        context.synchronize()
-        ms = (time.monotonic() - began) * 1000
-        if slowest:  # the first one has read the weights in
-            pace.learn(decoding=int(rows == 1), prefill=rows if rows > 1 else 0, ms=ms)
-        slowest = max(slowest, ms)
-        progress(1.0)
-        trims = rows == 1 or context.forget(0, rows // 2)
-        context.forget(0)
-        if not trims:
-            return False, slowest
-    return True, slowest
 
 
 def _ready(
