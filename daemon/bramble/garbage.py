@@ -2,8 +2,9 @@
 
 import gc
 
-OLD_AFTER = 2
-"""Collections of the middle generation before the old one is collected: Python's 10 are 70,000 new containers."""
+THRESHOLDS = 200, 5, 2
+"""New containers before the young ones are searched, and searches of each generation before the next: the old ones are
+searched after 2,000 new ones, by Python's 700, 10 and 10 after 70,000."""
 
 
 def settle() -> None:
@@ -16,4 +17,4 @@ def settle() -> None:
     gc.collect()
     gc.freeze()
     gc.collect()  # forgets how many were old: these count no longer
-    gc.set_threshold(*gc.get_threshold()[:2], OLD_AFTER)
+    gc.set_threshold(*THRESHOLDS)
