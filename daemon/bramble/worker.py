@@ -5,6 +5,8 @@ import socket
 import sys
 from ipaddress import ip_address
 
+import psutil
+
 from bramble.config import Config
 from bramble.errors import BrambleError
 
@@ -37,14 +39,19 @@ def work(config: Config) -> None:
 
 
 def _own_address() -> str:
-    """The address that this machine is reached at from its network."""
+    """The address that this machine is reached at: the one towards the router, where there is one."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
             probe.connect(ANYWHERE)
-        except OSError as error:
-            hint = "Wait for the network, or name an address in worker.listen."
-            raise NoAddress("This machine has no network yet.", hint) from error
-        return probe.getsockname()[0]
+            return probe.getsockname()[0]
+        except OSError:
+            pass
+    for addresses in psutil.net_if_addrs().values():
+        for each in addresses:
+            if each.family == socket.AF_INET and not ip_address(each.address).is_loopback:
+                return each.address
+    hint = "Wait for the network, or name an address in worker.listen."
+    raise NoAddress("This machine has no network yet.", hint)
 
 
 def _private(host: str) -> str:

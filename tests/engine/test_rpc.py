@@ -175,6 +175,20 @@ async def test_a_worker_that_stays_away_is_named_and_waited_for(starter: Path) -
             await engine.stop(5)
 
 
+def test_without_a_router_the_address_of_the_cable_is_taken() -> None:
+    try:
+        with cable() as wires:
+            under = ("ip", "netns", "exec", wires.server)
+            command = [*under, sys.executable, "-m", "bramble", "worker"]
+            with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as worker:
+                assert worker.stdout is not None
+                told = worker.stdout.readline()
+                worker.kill()
+    except LeftOut as error:
+        pytest.skip(str(error).upper())
+    assert f"at {wires.address}:50052" in told
+
+
 async def test_a_pulled_cable_is_noticed(starter: Path) -> None:
     try:
         with cable() as wires:
