@@ -195,7 +195,7 @@ def test_the_admin_updates_it_on_the_page(
 ) -> None:
     keys = Keys(tmp_path)
     appliance.run(f"mv {appliance.put(keys.public)} /etc/bramble/update.pub")
-    password = appliance.run("bramble password --random").split()[-1]
+    password = appliance.run("bramble password --random").splitlines()[0].split()[-1]
 
     def ask(method: str, path: str = "", body: bytes | None = None) -> dict[str, Any]:
         request = urllib.request.Request(
