@@ -16,7 +16,11 @@ MEBIBYTE = 1 << 20
 BOOT = 4 * MEBIBYTE
 """Where the boot partition begins."""
 BOARD = ("-M", "virt", "-cpu", "cortex-a76", "-smp", "2", "-m", "2G", "-accel", "tcg,thread=multi")
-BOOTED, LOADED = 600.0, 1800.0
+EMULATED = (
+    "console=ttyAMA0 systemd.default_device_timeout_sec=900 systemd.default_timeout_start_sec=900"
+)
+"""What the kernel is told besides: where to write, and that devices may take long to be found."""
+BOOTED, LOADED = 900.0, 1800.0
 """Seconds until a page, and until a model: an emulator computes some hundred times slower than a Pi."""
 
 
@@ -71,7 +75,7 @@ class Board:
         self._monitor = card.folder / "monitor"
         command = ["qemu-system-aarch64", *BOARD, "-display", "none", "-no-reboot"]
         command += ["-kernel", kernel, "-initrd", initrd]
-        command += ["-append", f"{self.line} console=ttyAMA0"]
+        command += ["-append", f"{self.line} {EMULATED}"]
         command += ["-drive", f"if=none,id=card,format=raw,file={card.file}"]
         command += ["-device", "virtio-blk-device,drive=card"]
         # Without the internet, as far as the machine can tell.

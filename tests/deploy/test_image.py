@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.deploy.appliance import REPO, run
+from tests.deploy.appliance import REPO, run, until
 from tests.deploy.card import BOOTED, LOADED, MEBIBYTE, Board, Card, ends
 from tests.faults.people import browser
 from tests.page import page
@@ -27,6 +27,11 @@ settings:
   engine: {{threads: 2}}
 """
 """With the threads named: measuring them at the first load takes an emulator longer than an engine may be silent."""
+ACCESS_POINT = """\
+printf 'network={\\nssid="home"\\nmode=2\\nkey_mgmt=WPA-PSK\\npsk="correct horse"\\nfrequency=2437\\n}\\n' >/tmp/ap.conf
+sudo modprobe mac80211_hwsim radios=2
+sudo wpa_supplicant -B -i wlan1 -c /tmp/ap.conf
+"""
 STORY = "Tell me a long story about a lighthouse."
 
 pytestmark = [pytest.mark.image, pytest.mark.timeout(9000)]
@@ -102,6 +107,14 @@ def test_what_was_written_on_the_card_is_applied(board: list[Board], card: Card,
     assert "correct horse" not in left and "ssid: home" in left
     assert "ssid=686f6d65" in board[-1].run(key, "sudo cat /etc/wpa_supplicant/*.conf")
     assert "0 loaded units" in board[-1].run(key, "systemctl list-units --failed")
+
+
+def test_the_wifi_is_joined_without_a_chip(board: list[Board], key: Path) -> None:
+    """Between two radios that the kernel pretends: one is the access point, the other what is to join it."""
+    for line in ACCESS_POINT.splitlines():
+        board[-1].run(key, line)
+    until(lambda: board[-1].run(key, "cat /sys/class/net/wlan0/carrier || true") == "1", 300)
+    assert "wpa_state=COMPLETED" in board[-1].run(key, "sudo wpa_cli -i wlan0 status")
 
 
 def test_the_data_has_the_rest_of_the_card(board: list[Board], card: Card, key: Path) -> None:
