@@ -13,7 +13,7 @@ Makes, on a Debian-like PC or a Raspberry Pi, of Debian's packages and this fold
   bramble-arm64.rpi-imager-manifest    the same with all that Imager asks for (open it with Imager)
   bramble-arm64.cdx.json               what is on it: packages, wheels, model (CycloneDX)
 
-About 20 minutes, after 25 for the wheels the first time; 8 GB of disk. Same commit, same packages: same image.
+About half an hour, after 25 minutes for the wheels the first time; 8 GB of disk. Same commit, same packages: same image.
 
   --model FILE    the GGUF file that answers (default: the starter, until a better one could be fetched)
   --output DIR    where to (default: here)

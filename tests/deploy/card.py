@@ -44,6 +44,11 @@ class Card:
         new.write_text(data)
         run("mcopy", "-o", "-i", f"{self.file}@@{BOOT}", new, f"::{name}")
 
+    def add_model(self, file: Path) -> None:
+        """Put another model beside the one that the image brings."""
+        data = f"{self.file}?offset={self.partitions()[-1]['start'] * 512}"
+        run("debugfs", "-w", "-R", f"write {file} models/{file.name}", data)
+
     def names(self) -> list[str]:
         """What is there."""
         listed = run("mdir", "-b", "-i", f"{self.file}@@{BOOT}", "::")

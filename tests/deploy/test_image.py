@@ -14,6 +14,7 @@ import pytest
 
 from tests.deploy.appliance import REPO, run, until
 from tests.deploy.card import BOOTED, LOADED, MEBIBYTE, Board, Card, ends
+from tests.engine import tiny
 from tests.faults.people import browser
 from tests.page import page
 
@@ -24,9 +25,11 @@ wifi: {{ssid: home, password: 'correct horse', country: DE}}
 admin_password: 'correct horse battery'
 ssh_key: {key}
 settings:
-  engine: {{threads: 2}}
+  engine: {{threads: 1, spin: 0, model: /var/lib/bramble/models/tiny.gguf}}
 """
-"""With the threads named: measuring them at the first load takes an emulator longer than an engine may be silent."""
+"""With a model of random words: where the processor is emulated the starter's first 32 tokens take longer than the 60 s
+that an engine which loads may be silent. That it answers on these processors is shown by test_boards.
+"""
 ACCESS_POINT = """\
 printf 'network={\\nssid="home"\\nmode=2\\nkey_mgmt=WPA-PSK\\npsk="correct horse"\\nfrequency=2437\\n}\\n' >/tmp/ap.conf
 sudo modprobe mac80211_hwsim radios=2
@@ -62,6 +65,7 @@ def key(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def card(image: Path, key: Path, tmp_path_factory: pytest.TempPathFactory) -> Card:
     """A larger card with the image, and a bramble.yaml that somebody wrote."""
     found = Card(image, tmp_path_factory.mktemp("card"), GROWN)
+    found.add_model(tiny.llama(tmp_path_factory.mktemp("model") / "tiny.gguf", context=4096))
     found.write("bramble.yaml", FILE.format(key=key.with_suffix(".pub").read_text().strip()))
     return found
 
@@ -137,9 +141,8 @@ def test_the_card_is_spared_and_durable(board: list[Board], key: Path) -> None:
 def test_it_answers_without_the_internet(board: list[Board]) -> None:
     print(f"\na model after {board[-1].until('/readyz', LOADED):.0f} s")
     answer = board[-1].ask("What is the capital of France?", tokens=12)
-    words = answer["choices"][0]["message"]["content"]
-    print(f"it says: {words!r}")
-    assert len(words) > 3
+    print(f"it says: {answer['choices'][0]['message']['content']!r}")
+    assert answer["usage"]["completion_tokens"] > 0
 
 
 async def test_a_power_cut_loses_nothing_that_was_acknowledged(
