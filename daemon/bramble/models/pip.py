@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from bramble.errors import ModelUnavailable
@@ -81,13 +82,12 @@ def _watch(process: subprocess.Popen[bytes], scratch: Path, progress: Callable[[
 
 
 def _largest_file(folder: Path) -> int:
-    """Bytes in the largest file below `folder`; files may vanish while it looks."""
+    """Bytes in the largest file below `folder`; files and folders may vanish while it looks."""
     largest = 0
-    for file in folder.rglob("*"):
-        try:
-            largest = max(largest, file.stat().st_size)
-        except FileNotFoundError:
-            continue
+    for place, _, files in os.walk(folder):  # unlike a glob it goes on where a folder is gone
+        for name in files:
+            with suppress(FileNotFoundError):
+                largest = max(largest, Path(place, name).stat().st_size)
     return largest
 
 
