@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import AsyncGenerator, Generator, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -26,7 +26,7 @@ from tests.daemons import free_port
 from tests.engine.rig import Ask, Rig
 from tests.engine.test_supervisor import collect, spec, until
 from tests.faults.fault import LeftOut
-from tests.faults.namespace import cable
+from tests.faults.namespace import Cable, cable
 
 ASK = Ask("Tell me about the sea, in three sentences.", tokens=32)
 PART = 8_000_000
@@ -138,31 +138,51 @@ def test_layers_are_shared_by_memory() -> None:
         shares(2, [1, 1, 1, 1])
 
 
+@contextlib.asynccontextmanager
+async def helped(spec: EngineSpec) -> AsyncGenerator[Engine]:
+    """An engine that is ready, and gone afterwards."""
+    engine = Engine(spec)
+    await engine.start()
+    try:
+        await until(engine, lambda state: state.phase is Phase.READY)
+        yield engine
+    finally:
+        await engine.stop(5)
+
+
+async def answering(engine: Engine, tokens: int) -> asyncio.Task[str]:
+    """An answer that has begun."""
+    began = asyncio.Event()
+    running = asyncio.create_task(collect(engine, tokens, began))
+    await asyncio.wait_for(began.wait(), 30)
+    return running
+
+
+@pytest.fixture
+def wires() -> Iterator[Cable]:
+    """Two namespaces and a cable, where they can be made."""
+    try:
+        with cable() as made:
+            yield made
+    except LeftOut as error:
+        pytest.skip(str(error).upper())
+
+
 async def test_a_worker_that_comes_back_lets_the_answer_go_on(starter: Path) -> None:
     with workers(1) as (worker,):
-        engine = Engine(shared(starter, worker.address))
-        await engine.start()
-        try:
-            await until(engine, lambda state: state.phase is Phase.READY)
-            began = asyncio.Event()
-            running = asyncio.create_task(collect(engine, 120, began))
-            await asyncio.wait_for(began.wait(), 30)
+        async with helped(shared(starter, worker.address)) as engine:
+            running = await answering(engine, 120)
             worker.kill()
             await until(engine, lambda state: state.phase is Phase.RESTARTING)
             assert engine.state.reason.startswith("The connection to a machine that computes")
             await asyncio.to_thread(worker.start)
             assert len(await asyncio.wait_for(running, 60)) > 100
             assert engine.state.restarts == 1
-        finally:
-            await engine.stop(5)
 
 
 async def test_a_worker_that_stays_away_is_named_and_waited_for(starter: Path) -> None:
     with workers(1) as (worker,):
-        engine = Engine(shared(starter, worker.address))
-        await engine.start()
-        try:
-            await until(engine, lambda state: state.phase is Phase.READY)
+        async with helped(shared(starter, worker.address)) as engine:
             worker.kill()
             with pytest.raises(ModelUnavailable, match=f"{worker.address} cannot be reached"):
                 await collect(engine, 120)
@@ -171,49 +191,32 @@ async def test_a_worker_that_stays_away_is_named_and_waited_for(starter: Path) -
             await asyncio.to_thread(worker.start)
             await until(engine, lambda state: state.phase is Phase.READY)
             assert await collect(engine, 8)
-        finally:
-            await engine.stop(5)
 
 
-def test_without_a_router_the_address_of_the_cable_is_taken() -> None:
-    try:
-        with cable() as wires:
-            under = ("ip", "netns", "exec", wires.server)
-            command = [*under, sys.executable, "-m", "bramble", "worker"]
-            with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as worker:
-                assert worker.stdout is not None
-                told = worker.stdout.readline()
-                worker.kill()
-    except LeftOut as error:
-        pytest.skip(str(error).upper())
+def test_without_a_router_the_address_of_the_cable_is_taken(wires: Cable) -> None:
+    command = ["ip", "netns", "exec", wires.server, sys.executable, "-m", "bramble", "worker"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as worker:
+        assert worker.stdout is not None
+        told = worker.stdout.readline()
+        worker.kill()
     assert f"at {wires.address}:50052" in told
 
 
-async def test_a_pulled_cable_is_noticed(starter: Path) -> None:
+async def test_a_pulled_cable_is_noticed(starter: Path, wires: Cable) -> None:
+    worker = Worker(wires.address, ("ip", "netns", "exec", wires.server))
+    load = shared(starter, worker.address)
+    inside = ("ip", "netns", "exec", wires.client, *load.command)
     try:
-        with cable() as wires:
-            under = ("ip", "netns", "exec", wires.server)
-            worker = Worker(wires.address, under)
-            load = shared(starter, worker.address)
-            inside = ("ip", "netns", "exec", wires.client, *load.command)
-            engine = Engine(msgspec.structs.replace(load, command=inside))
-            await engine.start()
-            try:
-                await until(engine, lambda state: state.phase is Phase.READY)
-                began = asyncio.Event()
-                running = asyncio.create_task(collect(engine, 400, began))
-                await asyncio.wait_for(began.wait(), 30)
-                wires.pull()
-                with pytest.raises(ModelUnavailable, match="cannot be reached"):
-                    await asyncio.wait_for(running, 2 * NOTICED)
-                wires.plug_in()  # the worker must have missed the engine, too
-                await until(engine, lambda state: state.phase is Phase.READY, 2 * NOTICED)
-                assert await collect(engine, 8)
-            finally:
-                await engine.stop(5)
-                worker.kill()
-    except LeftOut as error:
-        pytest.skip(str(error).upper())
+        async with helped(msgspec.structs.replace(load, command=inside)) as engine:
+            running = await answering(engine, 400)
+            wires.pull()
+            with pytest.raises(ModelUnavailable, match="cannot be reached"):
+                await asyncio.wait_for(running, 2 * NOTICED)
+            wires.plug_in()  # the worker must have missed the engine, too
+            await until(engine, lambda state: state.phase is Phase.READY, 2 * NOTICED)
+            assert await collect(engine, 8)
+    finally:
+        worker.kill()
 
 
 @pytest.mark.parametrize(
