@@ -228,6 +228,21 @@ def test_an_appliance(tmp_path: Path, well_set_up: list[str]) -> None:
     assert (told["release"].mark, "bbb" in told["release"].text) == (Mark.ILL, True)
 
 
+def test_a_machine_that_only_computes_misses_no_model(tmp_path: Path) -> None:
+    settings = [f"engine.model={tmp_path}/none.gguf", f"state_dir={tmp_path}"]
+    assert found(tmp_path, settings)["model"].mark is Mark.ILL
+    (tmp_path / "opt/bramble/releases/aaa").mkdir(parents=True)
+    (tmp_path / "opt/bramble/releases/aaa/complete").touch()
+    (tmp_path / "opt/bramble/current").symlink_to("/opt/bramble/releases/aaa")
+    units = tmp_path / "etc/systemd/system"
+    (units / "multi-user.target.wants").mkdir(parents=True)
+    for folder in units, units / "multi-user.target.wants":
+        (folder / "bramble-worker.service").touch()
+    told = found(tmp_path, settings)
+    assert "model" not in told
+    assert told["start"].text == "starts with the machine: bramble-worker.service"
+
+
 def test_a_certificate_that_ends_and_one_that_is_none(
     tmp_path: Path, well_set_up: list[str]
 ) -> None:

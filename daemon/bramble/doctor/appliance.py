@@ -34,6 +34,12 @@ def findings(config: Config, root: Path) -> Iterator[Finding]:
         yield _worker(name)
 
 
+def only_computes(root: Path) -> bool:
+    """Whether this machine is deployed to compute for another one: it has no model of its own then."""
+    units = root / _UNITS
+    return (units / _WORKER[0]).is_file() and not (units / _APPLIANCE[0]).is_file()
+
+
 def _release(root: Path) -> Finding:
     runs = (root / _CURRENT).readlink().name
     kept = sorted(each.parent.name for each in (root / _RELEASES).glob("*/complete"))
@@ -50,7 +56,7 @@ def _release(root: Path) -> Finding:
 
 def _units(root: Path) -> Finding:
     folder = root / _UNITS
-    units = _APPLIANCE if (folder / _APPLIANCE[0]).is_file() else _WORKER
+    units = _WORKER if only_computes(root) else _APPLIANCE
     wants = list(folder.glob("*.target.wants"))
     idle = [unit for unit in units if not any(os.path.lexists(each / unit) for each in wants)]
     if idle:
@@ -59,7 +65,7 @@ def _units(root: Path) -> Finding:
             f"{' and '.join(idle)} will not be there after the next start of the machine.",
             f"Run `sudo systemctl enable --now {' '.join(idle)}`.",
         )
-    return well("start", f"{', '.join(units)} start with the machine")
+    return well("start", f"starts with the machine: {', '.join(units)}")
 
 
 def _updates(root: Path) -> Finding:

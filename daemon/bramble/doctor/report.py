@@ -35,7 +35,8 @@ def examine(
 
 def _checks(config: Config, root: Path, now: datetime) -> Iterator[Finding]:
     model, length = _model(config)
-    yield model
+    if not appliance.only_computes(root):
+        yield model
     yield from machine.findings(root, config.guard, length, bounds(config.guard))
     yield around.disk("conversations", config.state_dir)
     yield from around.set_aside(config.state_dir)
