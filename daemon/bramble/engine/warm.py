@@ -19,22 +19,33 @@ def warm_up(
     Returns whether this model can drop a sequence's end, and the longest step in milliseconds.
     """
     token = model.tokenize("a")[-1]
+    _step(context, token, 1)  # reads the weights in, which says nothing of computing
+    progress(1.0)
     slowest = 0.0
-    for rows in (1, SMALLEST, WARM_ROWS, 1):
-        if rows == WARM_ROWS and slowest > WARM_MS:
-            continue
-        began = time.monotonic()
-        context.clear_rows()
-        context.add_rows(0, [token] * rows, 0, outputs=1)
-        context.decode()
-        context.synchronize()
-        ms = (time.monotonic() - began) * 1000
-        if slowest:  # the first one has read the weights in
-            pace.learn(decoding=int(rows == 1), prefill=rows if rows > 1 else 0, ms=ms)
-        slowest = max(slowest, ms)
+    for rows in (SMALLEST, WARM_ROWS):
+        if slowest > WARM_MS:
+            break
+        ms = _step(context, token, rows)
         progress(1.0)
-        trims = rows == 1 or context.forget(0, rows // 2)
+        trims = context.forget(0, rows // 2)
         context.forget(0)
         if not trims:
-            return False, slowest
+            return False, ms
+        slowest = max(slowest, ms)
+        if rows == WARM_ROWS or ms > WARM_MS:  # fewer rows cost more each: guesses would seem dear
+            pace.learn(decoding=0, prefill=rows, ms=ms)
+    pace.learn(decoding=1, prefill=0, ms=_step(context, token, 1))
+    context.forget(0)
+    progress(1.0)
     return True, slowest
+
+
+def _step(context: Context, token: int, rows: int) -> float:
+    """Milliseconds of one step of so many rows, from an empty cache."""
+    context.forget(0)
+    context.clear_rows()
+    context.add_rows(0, [token] * rows, 0, outputs=1)
+    began = time.monotonic()
+    context.decode()
+    context.synchronize()
+    return (time.monotonic() - began) * 1000
