@@ -3,41 +3,31 @@
 import asyncio
 import random
 import time
-import uuid
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 
 import psutil
-from aiohttp import ClientSession, ClientTimeout
 
 from tests.daemons import Live
 from tests.faults.fault import BROKEN, Fault, Tally
 from tests.faults.ground import engine_of, unplanned
-from tests.faults.people import browser, question
-from tests.page import Page, page
+from tests.faults.household import Household
+from tests.faults.people import browser
 
 WARM = 1 / 6
 """The part of the time after which memory may not grow any more: 10 minutes of an hour."""
 GROWTH = 1.0
 """MB an hour that may be noise; more is a leak."""
-PATIENCE = 300.0
-"""Seconds for an answer at the lowest priority, beside whatever else the machine does."""
 EVERY, LOOK = 1.5, 5.0
 """Seconds between two things that are done, and between two looks at the memory."""
-KEPT = 20
-"""Conversations that stay; older ones are deleted, so the database does not grow either."""
 SETTINGS = ("chat.max_tokens=24", "engine.context=2048", "engine.threads=1", "engine.nice=5")
-LONG_PROMPTS, QUESTIONS = 8, 80
-"""Prompts of about 1,700 tokens, so many that they fill the cache and `engine.aside` twice."""
+LONG_PROMPTS = 8
+"""So many that they fill the cache and `engine.aside` twice."""
+SETTLES, ALIKE, REST = 15, 3, 3.0
+"""Looks at settled memory, the long prompts before each that leave the same kept each time, and the seconds between
+these and the look."""
 FIRST = 600
 """Things done without a pause after those, until the engine's memory of conversations is full, too."""
-FRAMES: tuple[str, ...] = (
-    "nonsense",
-    "[" * 5000,
-    '{"type":"say","ref":"x","text":""}',
-    '{"type":"resume","answer":1,"after":0}',
-    '{"type":"stop","answer":7}',
-)
 
 
 class Soak(Fault):
@@ -45,9 +35,12 @@ class Soak(Fault):
     broken frames and bodies, sockets that come and go.
 
     It begins with prompts and things done without a pause, which fill whatever may be kept. After ten minutes more the
-    daemon and its engine grow by at most 1 MB an hour (the slope of a line through all samples of the memory that they
-    hold themselves; pages of mapped files come and go as the kernel likes), and neither holds more descriptors at the
-    end than then.
+    daemon and its engine grow by at most 1 MB an hour, and neither holds more descriptors at the end than then.
+
+    What the engine keeps of conversations comes and goes, tens of MB at once within `engine.aside`, so growth is
+    measured where the same is kept: every four minutes after long prompts that are always alike. It is the slope of a
+    line through these looks at the memory that a process holds itself; pages of mapped files come and go as the kernel
+    likes.
     """
 
     name, full, few, minutes, slow = "soak", 1, 1, (60.0, 1.0), True
@@ -55,28 +48,29 @@ class Soak(Fault):
     async def inflict(self, tally: Tally, tries: int) -> None:
         """One hour, or as long as was asked for."""
         with self.ground.daemon(*SETTINGS) as live:
-            samples = list[dict[str, float]]()
+            seen = Seen(live)
             async with browser() as http:
                 household = Household(http, live.url)
                 await _fill(live, household, tally, round(FIRST * min(self.seconds / 3600, 1)))
-                watching = asyncio.create_task(_watch(live, self.seconds, samples))
+                watching = asyncio.create_task(seen.watch(self.seconds))
                 with tally.attempt():
-                    await _mixed(live, household, self.seconds, tally, samples, self.ground.tell)
+                    await _mixed(live, household, self.seconds, tally, seen, self.ground.tell)
             await watching
             for words in unplanned(live):
                 tally.problem(words)
-        warm = [each for each in samples if each["at"] > WARM * self.seconds]
+        start = WARM * self.seconds
+        warm = [each for each in seen.samples if each["at"] > start]
+        settled = [each for each in seen.settled if each["at"] > start]
         for who in ("daemon", "engine"):
-            slope = growth([(each["at"], each[f"{who}_mb"]) for each in warm])
-            figure = (
-                f"{who}: {slope:+.2f} MB an hour after warming up, {warm[-1][f'{who}_mb']:.1f} MB"
-            )
-            tally.figures.append(figure)
+            slope = growth([(each["at"], each[f"{who}_mb"]) for each in settled])
+            held = f"{settled[0][f'{who}_mb']:.1f} to {settled[-1][f'{who}_mb']:.1f} MB"
+            tally.figures.append(f"{who}: {slope:+.2f} MB an hour after warming up, {held}")
             if self.seconds >= 3000 and slope > GROWTH:
                 tally.problem(f"{who}: {slope:+.2f} MB an hour")
             first, last = (_middle(part, f"{who}_files") for part in (warm[:12], warm[-12:]))
             tally.bound(f"{who}: descriptors more", last - first, 0, "")
-        tally.series = samples
+        tally.series = [{**each, "settled": 0} for each in seen.samples]
+        tally.series += [{**each, "settled": 1} for each in seen.settled]
 
 
 def growth(samples: list[tuple[float, float]]) -> float:
@@ -92,201 +86,77 @@ def _middle(samples: list[dict[str, float]], name: str) -> float:
     return values[len(values) // 2]
 
 
-async def _fill(live: Live, household: "Household", tally: Tally, times: int) -> None:
+async def _fill(live: Live, household: Household, tally: Tally, times: int) -> None:
     """Have both processes use all that they may keep: what grows afterwards is no cache that fills."""
     await asyncio.to_thread(live.until_ready)
-    for _ in range(LONG_PROMPTS):
-        await household.asks_at_length()
+    for number in range(LONG_PROMPTS):
+        await household.asks_at_length(number)
     for _ in range(times):
         await _something(household, tally)
 
 
-async def _watch(live: Live, seconds: float, samples: list[dict[str, float]]) -> None:
-    """Memory and descriptors of both processes, again and again."""
-    began = time.monotonic()
-    while (at := time.monotonic() - began) < seconds:
-        with suppress(psutil.Error, AssertionError):
-            parts = {"daemon": psutil.Process(live.process.pid), "engine": engine_of(live)}
-            sample = {"at": at}
-            for name, part in parts.items():
-                memory = part.memory_info()
-                sample[f"{name}_mb"] = (memory.rss - memory.shared) / 1e6
-                sample[f"{name}_resident_mb"] = memory.rss / 1e6
-                sample[f"{name}_files"] = part.num_fds()
-            samples.append(sample)
-        await asyncio.sleep(LOOK)
+class Seen:
+    """Memory and descriptors of both processes: again and again, and each time the same is kept."""
+
+    def __init__(self, live: Live) -> None:
+        self._live, self._began = live, time.monotonic()
+        self.samples = list[dict[str, float]]()
+        self.settled = list[dict[str, float]]()
+
+    async def watch(self, seconds: float) -> None:
+        """From now on, for so long."""
+        self._began = time.monotonic()
+        while time.monotonic() - self._began < seconds:
+            with suppress(psutil.Error, AssertionError):
+                self.samples.append(self._look())
+            await asyncio.sleep(LOOK)
+
+    async def settle(self, household: Household) -> None:
+        """Have the engine keep the same as each time, and look."""
+        for number in range(ALIKE):
+            await household.asks_at_length(number)
+        await asyncio.sleep(REST)
+        self.settled.append(self._look())
+
+    def _look(self) -> dict[str, float]:
+        parts = {"daemon": psutil.Process(self._live.process.pid), "engine": engine_of(self._live)}
+        sample = {"at": time.monotonic() - self._began}
+        for name, part in parts.items():
+            memory = part.memory_info()
+            sample[f"{name}_mb"] = (memory.rss - memory.shared) / 1e6
+            sample[f"{name}_resident_mb"] = memory.rss / 1e6
+            sample[f"{name}_files"] = part.num_fds()
+        return sample
 
 
 async def _mixed(
     live: Live,
-    household: "Household",
+    household: Household,
     seconds: float,
     tally: Tally,
-    samples: Sequence[Mapping[str, float]],
+    seen: Seen,
     tell: Callable[[str], None],
 ) -> None:
-    began, done, told = time.monotonic(), 0, 0
+    began, done, told, settled = time.monotonic(), 0, 0, 0
+    between = max(seconds / SETTLES, 5.0)
     while (at := time.monotonic() - began) < seconds:
         await _something(household, tally)
         done += 1
+        if at // between > settled:
+            settled = at // between
+            await seen.settle(household)
         assert live.process.poll() is None, "the daemon is gone"
         if at // 300 > told:
             told = at // 300
-            words = ", ".join(f"{name} {value:.1f}" for name, value in samples[-1].items())
+            words = ", ".join(f"{name} {value:.1f}" for name, value in seen.samples[-1].items())
             tell(f"soak: {done} things done, {len(tally.problems)} problems, {words}")
         await asyncio.sleep(random.uniform(0, 2 * EVERY))
     tally.figures.append(f"{done:,} things done")
 
 
-async def _something(household: "Household", tally: Tally) -> None:
+async def _something(household: Household, tally: Tally) -> None:
     did = random.choice(household.habits)
     try:
         await did()
     except BROKEN as error:
         tally.problem(f"{did.__name__}: {type(error).__name__} {error}"[:300])
-
-
-class Household:
-    """One browser, its conversations, and all that people do with them."""
-
-    def __init__(self, http: ClientSession, url: str) -> None:
-        self._http, self._url = http, url
-        self._conversations: list[str] = []
-        self._open: str | None = None
-        self.habits: list[Callable[[], Awaitable[None]]] = [
-            self.begins,
-            self.goes_on,
-            self.goes_on,
-            self.stops,
-            self.comes_back,
-            self.asks_anew,
-            self.edits,
-            self.looks_around,
-            self.exports,
-            self.streams,
-            self.leaves_a_stream,
-            self.talks_nonsense,
-            self.sends_bad_bodies,
-            self.types,
-        ]
-
-    async def asks_at_length(self) -> None:
-        text = " ".join(question() for _ in range(QUESTIONS))
-        body = {"messages": [{"role": "user", "content": text}], "max_tokens": 1}
-        async with self._http.post(f"{self._url}/v1/chat/completions", json=body) as response:
-            assert response.status == 200, await response.text()
-
-    async def begins(self) -> None:
-        async with self._page() as one:
-            await self._told(one, None)
-            while len(self._conversations) > KEPT:
-                old = self._conversations.pop(0)
-                await one.send("delete", conversation=old)
-                await one.until("deleted", conversation=old)
-
-    async def goes_on(self) -> None:
-        async with self._page() as one:
-            await self._told(one, self._any())
-
-    async def stops(self) -> None:
-        async with self._page() as one:
-            said = await one.say(question(), self._any(), uuid.uuid4().hex)
-            await one.piece()
-            await one.send("stop", answer=said["answer"])
-            await one.until("done", answer=said["answer"])
-
-    async def comes_back(self) -> None:
-        async with self._page() as one:
-            said = await one.say(question(), self._any(), uuid.uuid4().hex)
-            n = (await one.piece())["n"]
-            one.vanish()
-        async with self._page() as one:
-            await one.send("resume", answer=said["answer"], after=n)
-            await one.until("done", answer=said["answer"])
-
-    async def asks_anew(self) -> None:
-        async with self._page() as one:
-            if shown := await self._shown(one):
-                await one.send("regenerate", message=shown[-1]["id"], conversation=self._open)
-                await one.until("done")
-
-    async def edits(self) -> None:
-        async with self._page() as one:
-            if shown := await self._shown(one):
-                where = {"message": shown[0]["id"], "conversation": self._open}
-                await one.send("edit", ref=uuid.uuid4().hex, text=question(), **where)
-                await one.until("done")
-
-    async def looks_around(self) -> None:
-        async with self._page() as one:
-            await one.send("conversations", limit=20)
-            await one.until("listed")
-            await one.send("search", query=random.choice(["story", "moon", "th"]))
-            await one.until("found")
-        for path in ("/", "/healthz", "/metrics", "/v1/models", "/none"):
-            async with self._http.get(self._url + path) as response:
-                await response.read()
-
-    async def exports(self) -> None:
-        if id := self._any():
-            address = f"{self._url}/api/conversations/{id}/export?format=json"
-            async with self._http.get(address) as response:
-                assert response.status == 200
-                await response.read()
-
-    async def streams(self) -> None:
-        async with self._http.post(f"{self._url}/v1/chat/completions", json=_body()) as response:
-            assert response.status == 200
-            await response.read()
-
-    async def leaves_a_stream(self) -> None:
-        with suppress(TimeoutError):
-            async with self._http.post(
-                f"{self._url}/v1/chat/completions", json=_body(), timeout=ClientTimeout(total=0.5)
-            ) as response:
-                await response.read()
-
-    async def talks_nonsense(self) -> None:
-        async with self._page() as one:
-            for frame in FRAMES:
-                await one.socket.send_str(frame)
-                await one.until("error")
-
-    async def sends_bad_bodies(self) -> None:
-        for body in (b"", b"{", b'{"messages":[]}', b'{"messages":"x"}', b"\xff" * 5000):
-            address = f"{self._url}/v1/chat/completions"
-            async with self._http.post(address, data=body) as response:
-                assert response.status == 400
-
-    async def types(self) -> None:
-        async with self._page() as one:
-            words = question().split()
-            for number in range(1, len(words), 3):
-                await one.send("typing", text=" ".join(words[:number]))
-            await one.send("ping")
-            await one.until("pong")
-
-    def _page(self) -> AbstractAsyncContextManager[Page]:
-        return page(self._http, self._url, patience=PATIENCE)
-
-    def _any(self) -> str | None:
-        return random.choice(self._conversations) if self._conversations else None
-
-    async def _told(self, one: Page, conversation: str | None) -> None:
-        said = await one.say(question(), conversation, uuid.uuid4().hex)
-        if conversation is None:
-            self._conversations.append(said["conversation"])
-        await one.until("done", answer=said["answer"])
-
-    async def _shown(self, one: Page) -> list[dict[str, object]]:
-        """The messages of some conversation."""
-        self._open = self._any()
-        return (await one.open(self._open))["messages"] if self._open else []
-
-
-def _body() -> dict[str, object]:
-    return {
-        "messages": [{"role": "user", "content": question()}],
-        "max_tokens": 24,
-        "stream": random.random() < 0.7,
-    }
