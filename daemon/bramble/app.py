@@ -214,7 +214,7 @@ class Daemon:
             PeopleRoom(self.keeper),
             self._settings,
             CopyRoom(config.state_dir),
-            UpdateRoom(config.state_dir, self._root),
+            UpdateRoom(config.state_dir, self._root, config.models.local_hosts),
             MachineRoom(self.engine, self.scheduler, self.journal, power=power),
         )
 

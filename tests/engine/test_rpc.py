@@ -20,7 +20,7 @@ import pytest
 from bramble.cli import main
 from bramble.engine import wire
 from bramble.engine.client import Engine, EngineSpec, Phase
-from bramble.engine.rpc import WorkerAway, shares
+from bramble.engine.rpc import WorkerAway, layer_counts
 from bramble.errors import ModelUnavailable
 from tests.daemons import free_port
 from tests.engine.rig import Ask, Rig
@@ -130,12 +130,12 @@ def test_the_plan_tells_what_is_held_elsewhere(
 
 
 def test_layers_are_shared_by_memory() -> None:
-    assert shares(30, [4, 4, 4]) == [10, 10, 10]
-    assert shares(30, [8, 4, 1]) == [19, 9, 2]
-    assert shares(3, [1000, 1, 1]) == [1, 1, 1]
-    assert shares(2, [1, 1000, 1000]) == [0, 1, 1]
+    assert layer_counts(30, [4, 4, 4]) == [10, 10, 10]
+    assert layer_counts(30, [8, 4, 1]) == [19, 9, 2]
+    assert layer_counts(3, [1000, 1, 1]) == [1, 1, 1]
+    assert layer_counts(2, [1, 1000, 1000]) == [0, 1, 1]
     with pytest.raises(WorkerAway, match="2 layers, too few for 3 workers"):
-        shares(2, [1, 1, 1, 1])
+        layer_counts(2, [1, 1, 1, 1])
 
 
 @contextlib.asynccontextmanager

@@ -80,7 +80,7 @@ async def test_how_it_went_is_told(admin: Admin, root: Path, tmp_path: Path) -> 
 
 
 async def test_an_address_is_asked_for_and_nonsense_is_not(admin: Admin, tmp_path: Path) -> None:
-    for address in ("file:///etc/shadow", "/etc/shadow", "gopher://x"):
+    for address in ("file:///etc/shadow", "/etc/shadow", "gopher://x", "http://x/y.tar"):
         status, told = await admin("POST", "update", {"address": address})
         assert (status, told["error"]["code"]) == (400, "bad_request")
     assert not (tmp_path / FOLDER / REQUEST).exists()

@@ -107,7 +107,7 @@ def spread(order: Load) -> Spread | None:
     layers = _layers(Path(order.model))
     workers = _reach(order.rpc)
     room = order.memory or budget() + resident()
-    counts = shares(layers, [room, *(worker.room for worker in workers)])[1:]
+    counts = layer_counts(layers, [room, *(worker.room for worker in workers)])[1:]
     devices = (ctypes.c_void_p * (len(workers) + 1))(*map(_device, workers), None)
     _lib.ggml_backend_cpu_buffer_type.restype = ctypes.c_void_p
     here = _Override(SHARED_TENSORS, _lib.ggml_backend_cpu_buffer_type())
@@ -116,7 +116,7 @@ def spread(order: Load) -> Spread | None:
     return Spread(tuple(workers), tuple(counts), layers, (devices, overrides, split))
 
 
-def shares(layers: int, rooms: Sequence[int]) -> list[int]:
+def layer_counts(layers: int, rooms: Sequence[int]) -> list[int]:
     """So many layers for each, by memory; everybody but the first has one at least. Raises WorkerAway."""
     others = len(rooms) - 1
     if layers < others:

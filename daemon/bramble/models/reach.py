@@ -39,7 +39,7 @@ def parse(url: str, local_hosts: Collection[str]) -> Target:
     except ValueError:
         raise ModelUnavailable(f"{url!r} is no address of a file.") from None
     if parts.scheme not in PORTS or not host or parts.username is not None or not url.isascii():
-        raise ModelUnavailable(f"{url!r} is no address that a model can be fetched from.", _HINT)
+        raise ModelUnavailable(f"{url!r} is no address that a file can be fetched from.", _HINT)
     port = PORTS[parts.scheme] if port is None else port
     path = parts.path or "/"
     target = Target(parts.scheme, host, port, path, local=_is_named(host, port, local_hosts))
@@ -64,7 +64,7 @@ def addresses(target: Target) -> list[str]:
     private = [text for text in texts if not is_public(text)]
     if private and not target.local:
         raise ModelUnavailable(
-            f"{target.origin} is {private[0]}, on this network or machine: no model is fetched from there.",
+            f"{target.origin} is {private[0]}, on this network or machine: nothing is fetched from there.",
             _HINT,
         )
     return texts

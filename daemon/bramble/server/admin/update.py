@@ -2,13 +2,14 @@
 
 import asyncio
 import errno
+from collections.abc import Collection
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import msgspec
 from aiohttp import web
 
-from bramble.errors import BadRequest
+from bramble.errors import BadRequest, ModelUnavailable
+from bramble.models import reach
 from bramble.server.audit import audited
 from bramble.server.body import read_body
 from bramble.server.errors import Refused, json_response
@@ -30,10 +31,11 @@ _request = msgspec.json.Decoder(Request)
 
 
 class UpdateRoom:
-    """The handlers; files wait in a folder of `state_dir`. `root` is where the machine's own files are."""
+    """The handlers; files wait in a folder of `state_dir`. `root` is where the machine's own files are, `local_hosts`
+    which servers of this network may be asked."""
 
-    def __init__(self, state_dir: Path, root: Path) -> None:
-        self._state_dir, self._root = state_dir, root
+    def __init__(self, state_dir: Path, root: Path, local_hosts: Collection[str]) -> None:
+        self._state_dir, self._root, self._local_hosts = state_dir, root, local_hosts
         self._folder = state_dir / FOLDER
 
     def add_to(self, app: web.Application) -> None:
@@ -70,14 +72,20 @@ class UpdateRoom:
         wish = await read_body(request, _request)
         with audited(request, "update", source=wish.address or "file"):
             await self._must_be_possible()
-            if wish.address and urlsplit(wish.address).scheme not in ("http", "https"):
-                raise BadRequest("`address` is no https address.", field="address")
+            if wish.address:
+                self._check(wish.address)
             brought = all((self._folder / name).is_file() for name in MOST)
             if not wish.address and not brought:
                 raise BadRequest("An update is a pack and its signature; one of them is missing.")
             self._folder.mkdir(mode=0o700, exist_ok=True)
             await asyncio.to_thread(leave, self._state_dir, wish)
         return json_response({"status": "asked"}, 202)
+
+    def _check(self, address: str) -> None:
+        try:
+            reach.parse(address, self._local_hosts)
+        except ModelUnavailable as error:
+            raise BadRequest(error.message, error.hint, field="address") from error
 
     async def _must_be_possible(self) -> None:
         now = await asyncio.to_thread(progress, self._state_dir, self._root)
