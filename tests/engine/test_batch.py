@@ -36,7 +36,7 @@ def test_shares_are_fair_and_spend_the_budget(missing: list[int], budget: int) -
 def test_the_budget_follows_the_measured_cost_and_leaves_room_for_decoding() -> None:
     pace = Pace(rows_max=512, max_step_ms=250)
     assert pace.budget(decoding=0) == SMALLEST
-    pace.learn(decoding=1, prefill=20, ms=100, cells=2000)  # the very first step may be such a one
+    pace.learn(decoding=1, prefill=20, ms=100)  # the very first step may be such a one
     assert pace.row_ms == 5
     pace = Pace(rows_max=512, max_step_ms=250)
     for _ in range(30):
@@ -47,31 +47,3 @@ def test_the_budget_follows_the_measured_cost_and_leaves_room_for_decoding() -> 
     for _ in range(30):
         pace.learn(decoding=0, prefill=512, ms=51.2)
     assert pace.budget(decoding=3) == 509
-
-
-def test_few_rows_behind_many_cells_become_a_tile_where_that_is_cheaper() -> None:
-    """Attention reads the cache once for each of fewer than 64 rows: 16 of them may take longer than 64."""
-    pace = Pace(rows_max=512, max_step_ms=250)
-    for _ in range(30):
-        pace.learn(decoding=3, prefill=0, ms=50)
-        pace.learn(decoding=0, prefill=512, ms=512 * 4)
-    assert pace.budget(decoding=3, cells=2000) == 61
-    assert pace.budget(decoding=3, cells=1000) == 61
-    assert pace.budget(decoding=3, cells=2000, missing=80) == 80  # 19 rows alone would take longest
-    assert pace.budget(decoding=3, cells=2000, missing=100) == 61
-    assert pace.budget(decoding=3) == 50  # at its beginning a prompt has no cells to read
-    slow = Pace(rows_max=512, max_step_ms=250)
-    for _ in range(30):
-        slow.learn(decoding=3, prefill=0, ms=100)
-        slow.learn(decoding=0, prefill=128, ms=128 * 30)
-        slow.learn(decoding=3, prefill=16, ms=100 + 16 * 40, cells=500)
-    # A tile would freeze everybody for longer than it saves.
-    assert slow.budget(decoding=3, cells=500) == SMALLEST
-    assert slow.budget(decoding=3, cells=4000) == 61
-    even = Pace(rows_max=512, max_step_ms=250)
-    for _ in range(30):
-        even.learn(decoding=3, prefill=0, ms=100)
-        even.learn(decoding=0, prefill=128, ms=128 * 6)
-        even.learn(decoding=3, prefill=25, ms=100 + 25 * 6, cells=500)
-    # Where cells cost nothing, only the time counts.
-    assert 24 <= even.budget(decoding=3, cells=4000) <= 25

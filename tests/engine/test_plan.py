@@ -71,7 +71,7 @@ def test_parts_add_up(starter: Path) -> None:
 
 
 def test_a_shorter_context_where_the_whole_does_not_fit(starter: Path) -> None:
-    whole, half = planned(starter), planned(starter, context=2048)
+    whole, half = (planned(starter, context=context, batch=32) for context in (4096, 2048))
     room = (whole.needed + half.needed) // 2
     rig = Rig(starter, context=4096, changes={"memory": room})
     ready = rig.first
@@ -85,14 +85,14 @@ def test_a_shorter_context_where_the_whole_does_not_fit(starter: Path) -> None:
 
 def test_smaller_steps_come_before_a_shorter_context(starter: Path) -> None:
     """Large steps need a larger work area, and people lose nothing but a little speed."""
-    small, large = (planned(starter, batch=batch) for batch in (128, 512))
+    small, large = (planned(starter, batch=batch) for batch in (32, 128))
     assert small.compute < large.compute
     room = (small.needed + large.needed) // 2
-    rig = Rig(starter, context=4096, changes={"memory": room, "batch": 512})
+    rig = Rig(starter, context=4096, changes={"memory": room, "batch": 128})
     ready = rig.first
     assert isinstance(ready, wire.Ready)
     assert ready.context == 4096
-    assert "Prompts are read 128 tokens at a time instead of 512." in ready.notes
+    assert "Prompts are read 32 tokens at a time instead of 128." in ready.notes
     assert rig.answer(Ask(STORY * 60, tokens=4)).text
     rig.close()
 
@@ -113,7 +113,7 @@ def test_sliding_layers_keep_only_their_window_before_the_context_is_shortened(
 
 
 def test_fewer_slots_come_last(starter: Path) -> None:
-    room = planned(starter, context=512, slots=2, batch=128).needed + 1_000_000
+    room = planned(starter, context=512, slots=2, batch=32).needed + 1_000_000
     rig = Rig(starter, context=4096, slots=16, changes={"memory": room})
     ready = rig.first
     assert isinstance(ready, wire.Ready)
@@ -137,9 +137,9 @@ def test_what_does_not_fit_is_refused_with_numbers_and_a_model_that_would(starte
 def test_the_ladder() -> None:
     steps = list(rungs(order(Path("m"), context=2048, slots=3), repacks=True))
     assert steps[0] == Rung(repack=True, context=2048, slots=3, batch=256)
-    assert steps[1] == Rung(repack=True, context=2048, slots=3, batch=128)
+    assert steps[1] == Rung(repack=True, context=2048, slots=3, batch=32)
     assert steps[2] == Rung(repack=False, context=2048, slots=3, batch=256)
-    assert steps[-1] == Rung(repack=False, context=512, slots=1, batch=128)
+    assert steps[-1] == Rung(repack=False, context=512, slots=1, batch=32)
     for better, worse in pairwise(steps):
         assert _rank(better) > _rank(worse)
     assert not any(step.repack for step in rungs(order(Path("m")), repacks=False))
@@ -151,7 +151,7 @@ def _rank(step: Rung) -> tuple[int, ...]:
 
 def test_a_context_below_the_smallest_is_tried_as_it_is() -> None:
     steps = list(rungs(order(Path("m"), context=300, slots=1), repacks=False))
-    assert steps == [Rung(repack=False, context=300, slots=1, batch=batch) for batch in (256, 128)]
+    assert steps == [Rung(repack=False, context=300, slots=1, batch=batch) for batch in (256, 32)]
 
 
 def test_which_weights_a_token_reads() -> None:

@@ -60,7 +60,7 @@ class EngineSettings(Struct, frozen=True):
         ),
     ] = 0.0
     batch: Annotated[int, Meta(ge=32, le=2048, description="Most tokens computed in one step.")] = (
-        512
+        128
     )
     max_step_ms: Annotated[
         int,

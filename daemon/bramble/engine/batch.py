@@ -14,12 +14,6 @@ SMALLEST = 16
 """Fewest prefill rows of a step: below this the weights are read for too little work."""
 PREFILL_ROWS = 32
 """From this many rows on a step's cost grows with each row alike; guesses stay below it."""
-TILE = 64
-"""From this many rows on attention reads the cache once for all, below it once for each (ggml's `GGML_FA_TILE_Q`)."""
-DEARER = 0.0015
-"""How much dearer one of few rows is for each cell in front of it, as a part of its cost, before that is measured."""
-FAR = 256
-"""Cells in front of a row from which on that is measured."""
 LEARNING = 0.3
 """Weight of the newest step in the measured cost of a row."""
 
@@ -33,43 +27,24 @@ class Pace:
         self._guess_rows = guess_rows
         self._costs = Costs()
         self._row_ms = 0.0
-        self._dearer = DEARER
         self._decode_ms = 0.0
 
     @property
     def row_ms(self) -> float:
-        """What a prefill row costs now among many, 0 before anything was measured."""
+        """What a prefill row costs now, 0 before anything was measured."""
         return self._row_ms
 
-    def budget(self, *, decoding: int, cells: int = 0, missing: int = 0) -> int:
-        """Prefill rows for the next step beside `decoding` rows: `cells` of the prompts are done, `missing` are not."""
+    def budget(self, *, decoding: int) -> int:
+        """Prefill rows for the next step beside `decoding` rows."""
         ms = self._max_step_ms - self._decode_ms if decoding else ALONE_MS
-        rows = self.rows(ms, beside=decoding, cells=cells)
-        rest = missing - rows
-        if cells * self._dearer > 1 and rows + decoding >= TILE and 0 < rest < TILE // 2:
-            rows = missing  # the rest alone would be the dearest step of all
-        return min(rows, self._rows_max - decoding)
+        return self.rows(ms, beside=decoding)
 
-    def rows(self, ms: float, *, beside: int = 0, cells: int = 0) -> int:
-        """How many prefill rows fit a time, `beside` others in the batch.
+    def rows(self, ms: float, *, beside: int = 0) -> int:
+        """How many prefill rows fit a time, `beside` others in the batch."""
+        fitting = int(ms / self._row_ms) if self._row_ms else 0
+        return min(max(fitting, SMALLEST), self._rows_max - beside)
 
-        Few rows behind many cells cost more each. A whole tile is taken instead where the step takes longer by less
-        than the rows become cheaper.
-        """
-        if self._row_ms == 0.0:
-            return SMALLEST
-        rows, tile = int(ms / self._row_ms), TILE - beside
-        if rows < tile:
-            dearer = 1 + cells * self._dearer
-            rows = max(SMALLEST, int(ms / self._row_ms / dearer))
-            longer = tile * self._row_ms / max(ms, rows * self._row_ms * dearer)
-            if longer <= dearer:
-                rows = tile
-        return min(rows, self._rows_max - beside)
-
-    def learn(
-        self, *, decoding: int, prefill: int, ms: float, guessed: int = 0, cells: int = 0
-    ) -> None:
+    def learn(self, *, decoding: int, prefill: int, ms: float, guessed: int = 0) -> None:
         """Take a step's measured time in. Only steps that tell the costs apart count."""
         if prefill == 0:
             self._costs.learn(decoding + guessed, ms)
@@ -77,9 +52,6 @@ class Pace:
             self._decode_ms = _blend(self._decode_ms, ms)
         elif prefill >= SMALLEST:
             own = max(ms - self._decode_ms if decoding else ms, 0.01) / prefill
-            if self._row_ms and decoding + prefill < TILE and cells >= FAR:
-                self._dearer += LEARNING * (max(own / self._row_ms - 1, 0) / cells - self._dearer)
-                return
             self._row_ms = _blend(self._row_ms, own)
             self._costs.learn(PREFILL_ROWS, self._row_ms * PREFILL_ROWS)
 
@@ -139,10 +111,7 @@ class Output:
 
 
 class Step:
-    """The rows of one decode call: which slots get a token from which row, and who took how many rows.
-
-    `cells` is how much of their prompts those have who read, on average.
-    """
+    """The rows of one decode call: which slots get a token from which row, and who took how many rows."""
 
     def __init__(self) -> None:
         self.taken: list[tuple[Slot, int]] = []
@@ -150,7 +119,6 @@ class Step:
         self.decoding = 0
         self.guessed = 0
         self.prefill = 0
-        self.cells = 0
 
     def compose(self, context: Context, slots: list[Slot], pace: Pace) -> None:
         """Fill the context's batch from every slot that has a job and is not parked."""
@@ -162,10 +130,7 @@ class Step:
         for slot in decoding:
             self._decode(context, slot, guesses.get(slot.sequence, NONE))
         self.decoding = len(decoding)
-        self.cells = sum(len(slot.held) for slot in prefilling) // max(len(prefilling), 1)
-        missing = sum(slot.missing for slot in prefilling)
-        budget = pace.budget(decoding=self.decoding, cells=self.cells, missing=missing)
-        for slot, rows in shares(prefilling, budget):
+        for slot, rows in shares(prefilling, pace.budget(decoding=self.decoding)):
             self._prefill(context, slot, rows)
 
     def _decode(self, context: Context, slot: Slot, guess: Guess) -> None:

@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 LEAST_TOKENS = 64
 """Fewer are computed in a step or two."""
-KV_TYPE = "f16"
+CELLS = "f16, values transposed"
 SAMPLES, SAMPLE_BYTES = 16, 1 << 16
 """So many pieces of a model's file tell it from every other of the same size and time."""
 
@@ -165,7 +165,7 @@ def fingerprint(file: Path, model: Model, context: int) -> bytes:
     build = f"{version('llama-cpp-python')} {llama.system_info()}"
     scaling = model.meta(f"{model.meta('general.architecture')}.rope.scaling.type")
     long = context if scaling == "longrope" else 0
-    digest.update(f"{there.st_size} {there.st_mtime_ns} {build} {KV_TYPE} {long}".encode())
+    digest.update(f"{there.st_size} {there.st_mtime_ns} {build} {CELLS} {long}".encode())
     with file.open("rb") as weights:
         for piece in range(SAMPLES):
             weights.seek(there.st_size * piece // SAMPLES)

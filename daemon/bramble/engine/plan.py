@@ -17,8 +17,8 @@ from bramble.engine.wire import Load
 
 SMALLEST_CONTEXT = 512
 """Tokens below which no conversation fits; the ladder does not shorten the context further."""
-SMALL_BATCH = 128
-"""Rows of a step where memory is short: a quarter of the work area, and prompts are read hardly slower."""
+SMALL_BATCH = 32
+"""Rows of a step where memory is short: a quarter of the work area, and prompts are read a little slower."""
 SAMPLER_BYTES = 16
 """A slot's candidates and counts, for each token of the vocabulary."""
 WORKING_BYTES = 8_000_000

@@ -170,7 +170,6 @@ class Worker:
             prefill=step.prefill,
             guessed=step.guessed,
             ms=ms,
-            cells=step.cells,
         )
         self._slowest = max(self._slowest, ms)
         self._steps += 1
@@ -183,7 +182,7 @@ class Worker:
             self._ahead.drop_newest()
             return
         start = len(slot.held)
-        rows = stop_at(marks, start, self._pace.rows(CHUNK_MS, cells=start))
+        rows = stop_at(marks, start, self._pace.rows(CHUNK_MS))
         chunk = tokens[start : start + rows]
         self._context.clear_rows()
         self._context.add_rows(slot.sequence, chunk, start, outputs=0)
