@@ -1,9 +1,15 @@
 """Memory of states that come and go, as the kernel counts it; each in a process of its own, as it counts for all."""
 
+import random
 import subprocess
 import sys
+from pathlib import Path
 
+import psutil
 import pytest
+
+from bramble.engine import wire
+from tests.engine.rig import Ask, Rig
 
 STATES = """
 import random, sys
@@ -40,3 +46,26 @@ def test_states_that_come_and_go_take_little_more_than_they_hold() -> None:
     more, left = mebibytes("part")
     assert more < mebibytes()[0] / 4
     assert left < 10
+
+
+def held(rig: Rig) -> int:
+    """Bytes of its own that an engine holds when it has nothing to do."""
+    rig.send(wire.Ping(1))
+    told = len(rig.pongs)
+    while len(rig.pongs) == told:
+        rig.read()
+    memory = psutil.Process(rig.process.pid).memory_info()
+    return memory.rss - memory.shared
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="glibc's")
+def test_an_idle_engine_has_given_back_what_it_can(starter: Path) -> None:
+    rig = Rig(starter, changes={"aside": 16_000_000})
+    numbers = random.Random(1)
+    for number in range(40):
+        words = " ".join(f"{number}: {word}" for word in range(numbers.randrange(20, 60)))
+        rig.answer(Ask(words, tokens=2))
+    before = held(rig)
+    rig.send(wire.Limits(threads=1))  # gives back, too
+    assert before - held(rig) < 500_000
+    assert rig.close() == 0

@@ -5,7 +5,7 @@ No JSON, no logging a token, no waiting except for the next message when there i
 
 import time
 
-from bramble.engine import wire
+from bramble.engine import heap, wire
 from bramble.engine.ahead import CHUNK_MS, Ahead
 from bramble.engine.asked import Asked, CannotAnswer
 from bramble.engine.batch import Output, Step
@@ -33,14 +33,17 @@ class Worker:
         self._restraint, self._keeper = Restraint(parts), parts.keeper
         self._questions = Questions(parts.model, parts.template, parts.cache)
         self._events: list[wire.Event] = []
-        self._steps = self._prompted = self._cached = self._completed = 0
+        self._steps = self._prompted = self._cached = self._completed = self._rested = 0
         self._slowest = parts.slowest_ms
         self._leaving = False
 
     def run(self) -> None:
         """Work until told to leave or the daemon is gone."""
         while not self._leaving:
-            for message in self._channel.receive(wait=not self._pressing()):
+            idle = not self._pressing()
+            if idle:
+                self._rest()
+            for message in self._channel.receive(wait=idle):
                 self._handle(message)
             if self._leaving:
                 break
@@ -53,6 +56,12 @@ class Worker:
             if self._events:
                 self._channel.send(wire.Events(tuple(self._events)))
                 self._events.clear()
+
+    def _rest(self) -> None:
+        """Nobody waits: what states that came and went have left free in the heap goes back to the system."""
+        if self._rested < self._steps:
+            self._rested = self._steps
+            heap.give_back()
 
     def _pressing(self) -> bool:
         """Whether there is anything to do but wait."""
