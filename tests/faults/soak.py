@@ -96,7 +96,10 @@ async def _fill(live: Live, household: Household, tally: Tally, times: int) -> N
 
 
 class Seen:
-    """Memory and descriptors of both processes: again and again, and each time the same is kept."""
+    """Memory and descriptors of both processes: again and again, and each time the same is kept.
+
+    Connections of clients that are there now do not count: how many these are says nothing.
+    """
 
     def __init__(self, live: Live) -> None:
         self._live, self._began = live, time.monotonic()
@@ -125,7 +128,8 @@ class Seen:
             memory = part.memory_info()
             sample[f"{name}_mb"] = (memory.rss - memory.shared) / 1e6
             sample[f"{name}_resident_mb"] = memory.rss / 1e6
-            sample[f"{name}_files"] = part.num_fds()
+            there = [each.status for each in part.net_connections("tcp")].count("ESTABLISHED")
+            sample[f"{name}_files"] = part.num_fds() - there
         return sample
 
 
