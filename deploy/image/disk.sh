@@ -6,6 +6,8 @@ set -euo pipefail
 if [[ ! ${BRAMBLE_IMAGE_ALONE:-} ]]; then
   BRAMBLE_IMAGE_ALONE=yes exec unshare --mount --propagation private "$BASH" "$0" "$@"
 fi
+# shellcheck source=deploy/image/arm.sh
+source "$(dirname "${BASH_SOURCE[0]}")/arm.sh"
 work=$1 image=$2
 root=$work/root
 export LC_ALL=C.UTF-8 TZ=UTC SOURCE_DATE_EPOCH MTOOLS_SKIP_CHECK=1
@@ -55,6 +57,7 @@ END
   done
 }
 
+learn_arm
 rm -rf "${work:?}/boot" "${work:?}/data"
 owner=$(stat --format %u:%g "$root/var/lib/bramble")
 mv "$root/boot/firmware" "$work/boot"

@@ -10,6 +10,8 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 repo=$(cd "$here/../.." && pwd)
 root=$1 wheelhouse=$2 ansible=$3 model=$4 starter=$5
 suite=trixie
+# shellcheck source=deploy/image/arm.sh
+source "$here/arm.sh"
 export DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 TZ=UTC SOURCE_DATE_EPOCH
 umask 022
 
@@ -31,20 +33,6 @@ packages=(
   # what Bramble runs on
   python3 python3-venv python3-yaml libgomp1
 )
-
-# Programs for ARM run here from now on, also where Debian's qemu-user has not told the kernel (no systemd).
-learn_arm() {
-  local folder=/proc/sys/fs/binfmt_misc own=bramble-$$ magic mask
-  [[ -e $folder/register ]] || mount -t binfmt_misc binfmt_misc $folder
-  if [[ $(uname -m) == aarch64 || -e $folder/qemu-aarch64 ]]; then return; fi
-  magic='\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\xb7\x00'
-  mask='\xff\xff\xff\xff\xff\xff\xff\x00\xff\xff\xff\xff\xff\xff\xff\xff\xfe\xff\xff\xff'
-  printf '%s' ":$own:M::$magic:$mask:$(emulator):FP" >$folder/register
-  # shellcheck disable=SC2064 # what they are now
-  trap "echo -1 >$folder/$own" EXIT
-}
-
-emulator() { command -v qemu-aarch64-static || command -v qemu-aarch64; }
 
 # Where apt here gets Debian from; the image gets it from there, too.
 sources() {
