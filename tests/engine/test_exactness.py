@@ -108,8 +108,8 @@ def test_rows_of_one_batch_are_drawn_as_in_steps(model: Model, context: Context)
 
 def test_with_and_without_guesses_the_same_seeds_say_the_same(starter: Path) -> None:
     """Each draw is a chance to differ, and after the first that does all do: half of the seeds are a lot."""
-    text = "Say the list again and again: red, green, blue, red, green, blue, red, green, blue."
-    asks = [Ask(text, tokens=16, temperature=0.7, seed=seed) for seed in SEEDS]
+    text = f"Repeat this text word for word: {PROMPT} table. The cat is on the chair."
+    asks = [Ask(text, tokens=24, temperature=0.7, seed=seed) for seed in SEEDS]
     told: list[list[str]] = []
     steps: list[int] = []
     for draft in (0, 8):
