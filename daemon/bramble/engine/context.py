@@ -32,7 +32,7 @@ class Context:
         # Every row that may ask for logits in one step; unset it is n_batch, which costs 300 MiB for a 0.5B model.
         params.n_outputs_max = slots + guess_rows
         params.n_threads = params.n_threads_batch = threads
-        # On processors it saves memory, not time: below 64 rows it reads the cache anew for each row and head.
+        # It reads the cache anew for each row and head below 64 rows; measured on x86 only (daemon/README.md).
         params.flash_attn_type = C.LLAMA_FLASH_ATTN_TYPE_DISABLED
         params.kv_unified = True
         params.no_perf = True
