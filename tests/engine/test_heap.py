@@ -33,6 +33,31 @@ print(taken >> 20, psutil.Process().memory_info().rss - before >> 20)
 """
 """Up to 96 MiB of blocks of 1 to 20: prints how many MiB more they take, and what is left when all are freed."""
 
+OUTPUTS = """
+import sys
+from pathlib import Path
+import psutil
+from bramble.engine.batch import Pace
+from bramble.engine.context import Context
+from bramble.engine.llama import Model
+from bramble.engine.warm import warm_up
+
+def held():
+    memory = psutil.Process().memory_info()
+    return memory.rss - memory.shared
+
+model = Model(Path(sys.argv[1]), mmap=True, progress=lambda _: None)
+context = Context(model, size=1024, slots=4, batch=128, threads=2, guess_rows=8)
+warm_up(context, model, Pace(rows_max=128, max_step_ms=300), lambda _: None)
+before = held()
+context.clear_rows()
+context.add_rows(0, model.tokenize("a") * 12, 0, outputs=12)
+context.decode()
+context.synchronize()
+print(held() - before)
+"""
+"""The most rows with logits that a step may have: prints how many bytes the first such step takes."""
+
 
 def mebibytes(*arguments: str) -> tuple[int, int]:
     command = [sys.executable, "-c", STATES, *arguments]
@@ -46,6 +71,12 @@ def test_states_that_come_and_go_take_little_more_than_they_hold() -> None:
     more, left = mebibytes("part")
     assert more < mebibytes()[0] / 4
     assert left < 10
+
+
+def test_the_first_long_guess_takes_no_memory_that_loading_did_not(starter: Path) -> None:
+    command = [sys.executable, "-c", OUTPUTS, str(starter)]
+    ran = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert int(ran.stdout) < 500_000
 
 
 def held(rig: Rig) -> int:

@@ -30,7 +30,7 @@ class Context:
         params.n_batch = params.n_ubatch = batch
         params.n_seq_max = slots
         # Every row that may ask for logits in one step; unset it is n_batch, which costs 300 MiB for a 0.5B model.
-        params.n_outputs_max = slots + guess_rows
+        self.outputs_max = params.n_outputs_max = slots + guess_rows
         params.n_threads = params.n_threads_batch = threads
         # It reads the cache anew for each row and head below 64 rows; measured on x86 only (daemon/README.md).
         params.flash_attn_type = C.LLAMA_FLASH_ATTN_TYPE_DISABLED

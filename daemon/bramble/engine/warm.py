@@ -1,4 +1,4 @@
-"""The first steps of a model, before anybody asks: its weights are read in, and a first pace is measured."""
+"""The first steps of a model, before anybody asks: weights are read in, buffers grow, a first pace is measured."""
 
 import time
 from collections.abc import Callable
@@ -22,10 +22,11 @@ def warm_up(
     _step(context, token, 1)  # reads the weights in, which says nothing of computing
     progress(1.0)
     slowest = 0.0
-    for rows in (SMALLEST, WARM_ROWS):
+    # Once as many logits as a step may ever ask for: llama.cpp takes memory for them when it is first asked.
+    for rows, outputs in ((SMALLEST, context.outputs_max), (WARM_ROWS, 1)):
         if slowest > WARM_MS:
             break
-        ms = _step(context, token, rows)
+        ms = _step(context, token, rows, outputs=min(rows, outputs))
         progress(1.0)
         trims = context.forget(0, rows // 2)
         context.forget(0)
@@ -40,11 +41,11 @@ def warm_up(
     return True, slowest
 
 
-def _step(context: Context, token: int, rows: int) -> float:
-    """Milliseconds of one step of so many rows, from an empty cache."""
+def _step(context: Context, token: int, rows: int, *, outputs: int = 1) -> float:
+    """Milliseconds of one step of so many rows, from an empty cache; the last `outputs` get logits."""
     context.forget(0)
     context.clear_rows()
-    context.add_rows(0, [token] * rows, 0, outputs=1)
+    context.add_rows(0, [token] * rows, 0, outputs=outputs)
     began = time.monotonic()
     context.decode()
     context.synchronize()
