@@ -27,16 +27,9 @@ A release that does not answer is taken back; run again, nothing is done twice. 
 END
 }
 
-say() { printf '%s\n' "$*"; }
-fail() { # what is wrong, then what to do
-  printf 'deploy.sh: %s\n' "$1" >&2
-  shift
-  printf '%s\n' "$@" >&2
-  exit 1
-}
-
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-cache=${XDG_CACHE_HOME:-$HOME/.cache}/bramble
+# shellcheck source=deploy/common.sh
+source "$here/common.sh"
 playbook=site.yml wheels='' ssh_options='' hosts=() options=() check=''
 while (($#)); do
   case $1 in
@@ -60,26 +53,12 @@ while (($#)); do
     --purge) options+=(--extra-vars '{"bramble_purge": true}') ;;
     --ssh) ssh_options=${2:?--ssh wants options}; options+=(--ssh-common-args="$2"); shift ;;
     --help | -h) usage; exit 0 ;;
-    -*) usage >&2; printf '\ndeploy.sh: unknown option: %s\n' "$1" >&2; exit 2 ;;
+    -*) misused "unknown option: $1" ;;
     *) hosts+=("$1") ;;
   esac
   shift
 done
-((${#hosts[@]})) || { usage >&2; printf '\ndeploy.sh: which machine?\n' >&2; exit 2; }
-
-# ── Ansible, in an environment of its own ────────────────────────────────────────────────────────
-
-ansible=$cache/ansible
-make_ansible() {
-  [[ -x $ansible/bin/ansible-playbook ]] && return
-  command -v python3 >/dev/null || fail "this needs Python 3.11 or newer." "On macOS: brew install python"
-  say "Installing Ansible into $ansible …"
-  mkdir -p "$cache"
-  if ! { python3 -m venv --clear "$ansible" &&
-    "$ansible/bin/python" -m pip install -q --disable-pip-version-check 'ansible-core>=2.18,<2.21'; }; then
-    fail "Ansible could not be installed." "Check the network and how pip is configured."
-  fi
-}
+((${#hosts[@]})) || misused "which machine?"
 
 # ── what the machines are ────────────────────────────────────────────────────────────────────────
 

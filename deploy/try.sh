@@ -20,13 +20,9 @@ XDG_CACHE_HOME (the built wheel is kept in its bramble/wheels).
 END
 }
 
-say() { printf '%s\n' "$*"; }
-fail() { # what is wrong, then what to do
-  printf 'try.sh: %s\n' "$1" >&2
-  shift
-  printf '%s\n' "$@" >&2
-  exit 1
-}
+repo=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+# shellcheck source=deploy/common.sh
+source "$repo/deploy/common.sh"
 
 setup_only='' only_wheel=''
 while (($#)); do
@@ -35,16 +31,15 @@ while (($#)); do
     --wheel) only_wheel=yes ;;
     --help | -h) usage; exit 0 ;;
     --) shift; break ;;
-    *) usage >&2; printf '\ntry.sh: unknown option: %s\n' "$1" >&2; exit 2 ;;
+    *) misused "unknown option: $1" ;;
   esac
   shift
 done
 
-repo=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 python=${PYTHON:-python3}
 venv=$repo/.venv
-cache=${XDG_CACHE_HOME:-$HOME/.cache}/bramble/wheels
-mkdir -p "$cache"
+wheels=$cache/wheels
+mkdir -p "$wheels"
 
 version=$(sed -n 's/.*"llama-cpp-python==\([^"]*\)".*/\1/p' "$repo/pyproject.toml")
 # Without ggml's AMX kernels: where a virtual machine tells of AMX but lacks it they end the process, and weights are not re-tiled.
@@ -108,7 +103,7 @@ missing_packages() {
 }
 
 install_packages() {
-  local packages log=$cache/apt.log as_root=()
+  local packages log=$wheels/apt.log as_root=()
   mapfile -t packages < <(missing_packages)
   ((${#packages[@]})) || return 0
   command -v apt-get >/dev/null ||
@@ -142,7 +137,7 @@ require_python() {
 
 require_space() {
   local folder free
-  for folder in "$cache" "$repo"; do
+  for folder in "$wheels" "$repo"; do
     free=$(df -Pk "$folder" | awk 'NR == 2 { print int($4 / 1024) }')
     ((free >= 3000)) ||
       fail "setting up takes 3 GB, and $folder has $free MB left." "Free some space there."
@@ -176,11 +171,11 @@ show_progress() {
 
 # One build at a time on this machine; a wheel appears in the cache whole or not at all.
 build_wheel() {
-  local key=$1 log=$cache/build-$1.log scratch
+  local key=$1 log=$wheels/build-$1.log scratch
   take_turn 9
-  [[ ! -d $cache/$key ]] || return 0
-  rm -rf "$cache"/tmp.*
-  scratch=$(mktemp -d --tmpdir="$cache")
+  [[ ! -d $wheels/$key ]] || return 0
+  rm -rf "$wheels"/tmp.*
+  scratch=$(mktemp -d --tmpdir="$wheels")
   mkdir "$scratch/tmp" "$scratch/wheel"
   say "Building llama-cpp-python $version for this processor: about 10 minutes on a PC, up to an hour on a Raspberry Pi …"
   # pip's own cache knows neither flags nor processor, so it must not answer here.
@@ -190,7 +185,7 @@ build_wheel() {
     rm -rf "$scratch"
     explain_log "$log" "llama-cpp-python could not be built"
   fi
-  mv "$scratch/wheel" "$cache/$key"
+  mv "$scratch/wheel" "$wheels/$key"
   rm -rf "$scratch"
 }
 
@@ -206,7 +201,7 @@ make_venv() {
 }
 
 install_bramble() {
-  local wheel=$1 log=$cache/install.log
+  local wheel=$1 log=$wheels/install.log
   say "Installing Bramble into .venv (a few minutes on a Raspberry Pi) …"
   if ! { "$venv/bin/python" -m pip install --force-reinstall --no-deps "$wheel" &&
     "$venv/bin/python" -m pip install -e "$repo"; } >"$log" 2>&1; then
@@ -222,18 +217,18 @@ make_wheel() {
   require_python
   make_venv
   key=$(wheel_key)
-  if [[ ! -d $cache/$key ]]; then (build_wheel "$key") 9<"$cache"; fi
+  if [[ ! -d $wheels/$key ]]; then (build_wheel "$key") 9<"$wheels"; fi
 }
 
 set_up() {
   make_wheel
-  install_bramble "$cache/$(wheel_key)"/*.whl
+  install_bramble "$wheels/$(wheel_key)"/*.whl
   stamp >"$venv/bramble-stamp"
 }
 
 if [[ $only_wheel ]]; then
   make_wheel >&2
-  echo "$cache/$(wheel_key)"/*.whl
+  echo "$wheels/$(wheel_key)"/*.whl
   exit
 fi
 

@@ -19,17 +19,10 @@ ten minutes, open http://NAME.local. What went wrong is in bramble/FAILED.txt of
 END
 }
 
-say() { printf '%s\n' "$*"; }
-fail() { # what is wrong, then what to do
-  printf 'card.sh: %s\n' "$1" >&2
-  shift
-  printf '%s\n' "$@" >&2
-  exit 1
-}
-
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 repo=$(cd "$here/../.." && pwd)
-cache=${XDG_CACHE_HOME:-$HOME/.cache}/bramble
+# shellcheck source=deploy/common.sh
+source "$repo/deploy/common.sh"
 arch=arm64 python=3.13 wheels='' model='' name='' boot=''
 while (($#)); do
   case $1 in
@@ -46,12 +39,12 @@ while (($#)); do
     --arch) arch=${2:?--arch wants arm64 or amd64}; shift ;;
     --wheels) wheels=$(realpath "${2:?--wheels wants a folder}"); shift ;;
     --help | -h) usage; exit 0 ;;
-    -*) usage >&2; printf '\ncard.sh: unknown option: %s\n' "$1" >&2; exit 2 ;;
+    -*) misused "unknown option: $1" ;;
     *) boot=$1 ;;
   esac
   shift
 done
-[[ $boot ]] || { usage >&2; printf '\ncard.sh: where is the card?\n' >&2; exit 2; }
+[[ $boot ]] || misused "where is the card?"
 case $arch in
   arm64) machine=aarch64 ;;
   amd64) machine=x86_64 ;;

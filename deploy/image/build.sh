@@ -25,17 +25,10 @@ Environment: XDG_CACHE_HOME (wheels and Ansible are kept in its bramble/), TMPDI
 END
 }
 
-say() { printf '%s\n' "$*"; }
-fail() { # what is wrong, then what to do
-  printf 'build.sh: %s\n' "$1" >&2
-  shift
-  printf '%s\n' "$@" >&2
-  exit 1
-}
-
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 repo=$(cd "$here/../.." && pwd)
-cache=${XDG_CACHE_HOME:-$HOME/.cache}/bramble
+# shellcheck source=deploy/common.sh
+source "$repo/deploy/common.sh"
 name=bramble-arm64
 model='' output=. url='' wheels='' keep=''
 while (($#)); do
@@ -54,7 +47,7 @@ while (($#)); do
       wheels=$(realpath "$2"); shift ;;
     --keep) keep=yes ;;
     --help | -h) usage; exit 0 ;;
-    *) usage >&2; printf '\nbuild.sh: unknown option: %s\n' "$1" >&2; exit 2 ;;
+    *) misused "unknown option: $1" ;;
   esac
   shift
 done
@@ -89,16 +82,6 @@ install_packages() {
   { "${as_root[@]}" apt-get update -q && "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
     apt-get install -q -y --no-install-recommends "${packages[@]}"; } >"$log" 2>&1 ||
     fail "apt could not install ${packages[*]}." "All of the output: $log"
-}
-
-make_ansible() {
-  ansible=$cache/ansible
-  [[ -x $ansible/bin/ansible-playbook ]] && return
-  say "Installing Ansible into $ansible …"
-  if ! { python3 -m venv --clear "$ansible" &&
-    "$ansible/bin/python" -m pip install -q --disable-pip-version-check 'ansible-core>=2.18,<2.21'; }; then
-    fail "Ansible could not be installed." "Check the network and how pip is configured."
-  fi
 }
 
 make_wheels() {

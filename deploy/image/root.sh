@@ -8,20 +8,14 @@ if [[ ! ${BRAMBLE_IMAGE_ALONE:-} ]]; then
 fi
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 repo=$(cd "$here/../.." && pwd)
+# shellcheck source=deploy/common.sh
+source "$repo/deploy/common.sh"
 root=$1 wheelhouse=$2 ansible=$3 model=$4 starter=$5
 suite=trixie
 # shellcheck source=deploy/image/arm.sh
 source "$here/arm.sh"
 export DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 TZ=UTC SOURCE_DATE_EPOCH
 umask 022
-
-say() { printf '%s\n' "$*"; }
-fail() { # what is wrong, then what to do
-  printf 'root.sh: %s\n' "$1" >&2
-  shift
-  printf '%s\n' "$@" >&2
-  exit 1
-}
 
 packages=(
   # the system

@@ -23,17 +23,10 @@ Environment: XDG_CACHE_HOME (the built wheel is kept in its bramble/wheels).
 END
 }
 
-say() { printf '%s\n' "$*"; }
-fail() { # what is wrong, then what to do
-  printf 'build.sh: %s\n' "$1" >&2
-  shift
-  printf '%s\n' "$@" >&2
-  exit 1
-}
-
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 repo=$(cd "$here/../.." && pwd)
-cache=${XDG_CACHE_HOME:-$HOME/.cache}/bramble
+# shellcheck source=deploy/common.sh
+source "$repo/deploy/common.sh"
 arch=arm64
 portable=''
 output=''
@@ -45,7 +38,7 @@ while (($#)); do
     --output) output=${2:?--output wants a folder}; shift ;;
     --python) pythons=${2:?--python wants versions}; shift ;;
     --help | -h) usage; exit 0 ;;
-    *) usage >&2; printf '\nbuild.sh: unknown option: %s\n' "$1" >&2; exit 2 ;;
+    *) misused "unknown option: $1" ;;
   esac
   shift
 done

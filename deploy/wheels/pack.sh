@@ -15,26 +15,21 @@ Put both where appliances find them, side by side, or copy them to one.
 END
 }
 
-fail() { # what is wrong, then what to do
-  printf 'pack.sh: %s\n' "$1" >&2
-  shift
-  printf '%s\n' "$@" >&2
-  exit 1
-}
-
 repo=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+# shellcheck source=deploy/common.sh
+source "$repo/deploy/common.sh"
 key='' output=. house=''
 while (($#)); do
   case $1 in
     --key) key=${2:?--key wants a file}; shift ;;
     --output) output=${2:?--output wants a folder}; shift ;;
     --help | -h) usage; exit 0 ;;
-    -*) usage >&2; printf '\npack.sh: unknown option: %s\n' "$1" >&2; exit 2 ;;
+    -*) misused "unknown option: $1" ;;
     *) house=$1 ;;
   esac
   shift
 done
-[[ $house && $key ]] || { usage >&2; printf '\npack.sh: which wheelhouse, and which key?\n' >&2; exit 2; }
+[[ $house && $key ]] || misused "which wheelhouse, and which key?"
 [[ -f $key ]] || fail "there is no key at $key." "Make one: minisign -G -s $key -p ${key%.key}.pub"
 command -v minisign >/dev/null || fail "this needs minisign." "On Debian: apt install minisign"
 wheels=("$house"/bramble-*.whl)

@@ -17,7 +17,8 @@ def clone(tmp_path: Path) -> Path:
     """The script in a repository of its own, where nothing is set up yet."""
     repo = tmp_path / "bramble"
     (repo / "deploy").mkdir(parents=True)
-    shutil.copy(REPO / "deploy/try.sh", repo / "deploy")
+    for script in ("try.sh", "common.sh"):
+        shutil.copy(REPO / "deploy" / script, repo / "deploy")
     shutil.copy(REPO / "pyproject.toml", repo)
     return repo
 
