@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from bramble.engine import wire
+from bramble.engine.candidates import candidates
 from bramble.engine.context import Context
 from bramble.engine.llama import Model
 from bramble.engine.sample import Sampler
@@ -43,7 +44,9 @@ def compute(context: Context, tokens: Sequence[int], start: int, outputs: int) -
 
 
 def logits(model: Model, context: Context, row: int) -> list[float]:
-    return [float(value) for value in context.logits(row, model.vocab_size)]
+    buffer = candidates(model.vocab_size)
+    buffer.load(context, row)
+    return list(buffer.logits)
 
 
 def one_by_one(

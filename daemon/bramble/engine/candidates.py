@@ -1,4 +1,4 @@
-"""The whole vocabulary with a row's logits, as llama.cpp's samplers take it; filled by strided copies."""
+"""The whole vocabulary with a row's logits, as llama.cpp's samplers take it."""
 
 import ctypes
 from array import array
@@ -20,19 +20,28 @@ class Candidates:
         self.logits = data.cast("f")[1::3]
         self._order = memoryview(array("i", range(vocab_size)))
         self._zeros = memoryview(bytes(4 * vocab_size)).cast("f")
+        # llama.cpp fills a list for a chain in a tenth of the time that strided copies from here take.
+        self._apply = C.llama_sampler_i_apply(self._catch)
+        self._methods = C.llama_sampler_i(apply=self._apply)
+        self._catcher = C.llama_sampler_chain_init(C.llama_sampler_chain_default_params())
+        link = C.llama_sampler_init(ctypes.byref(self._methods), None)
+        C.llama_sampler_chain_add(self._catcher, link)
 
     def load(self, context: Context, row: int) -> Any:
         """The `llama_token_data_array` of a computed row; samplers may sort and cut it."""
-        return self._fill(context.logits(row, self.size))
+        context.sample(self._catcher, row)
+        return _array(self._data, self.size)
 
     def blank(self) -> Any:
         """The same where every token is as likely."""
-        return self._fill(self._zeros)
-
-    def _fill(self, logits: "memoryview[float]") -> Any:
         self._tokens[:] = self._order
-        self.logits[:] = logits
+        self.logits[:] = self._zeros
         return _array(self._data, self.size)
+
+    def _catch(self, _sampler: Any, pool: Any) -> None:
+        """What a sampler does with its list: this one keeps a copy. It has to choose, so it chooses the first."""
+        ctypes.memmove(self._data, pool.contents.data, ctypes.sizeof(self._data))
+        pool.contents.selected = 0
 
 
 def single(token: int) -> Any:

@@ -162,12 +162,6 @@ class Context:
         """Wait until the last step is really computed."""
         C.llama_synchronize(self._pointer)
 
-    def logits(self, row: int, size: int) -> "memoryview[float]":
-        """A row's `size` logits (format f), valid until the next `decode`."""
-        start = C.llama_get_logits_ith(self._pointer, row)
-        floats = (ctypes.c_float * size).from_address(ctypes.addressof(start.contents))
-        return memoryview(floats).cast("B").cast("f")
-
     def sample(self, sampler: Any, row: int) -> int:
         """Draw the next token from a row's logits with a sampler chain, and tell the chain so."""
         return C.llama_sampler_sample(sampler, self._pointer, row)
