@@ -166,6 +166,11 @@ def test_a_signed_update_runs_and_a_broken_one_does_not(
 ) -> None:
     keys = Keys(tmp_path)
     appliance.run(f"mv {appliance.put(keys.public)} /etc/bramble/update.pub")
+    few = (
+        "/run/systemd/system/bramble.service.d/few.conf"  # as if it had been started often already
+    )
+    appliance.run(f"mkdir -p {Path(few).parent}; printf '[Unit]\nStartLimitBurst=1\n' > {few}")
+    appliance.run("systemctl daemon-reload")
 
     def brought(name: str, version: str, *, broken: bool) -> str:
         house = house_of(wheels, tmp_path / name, version, broken=broken)
@@ -188,6 +193,7 @@ def test_a_signed_update_runs_and_a_broken_one_does_not(
     appliance.run("bramble update --back")
     until(lambda: status("/readyz") == 200)
     assert "9.8.0" not in appliance.run("bramble --version")
+    appliance.run(f"rm {few}; systemctl daemon-reload")
 
 
 def test_the_admin_updates_it_on_the_page(

@@ -23,6 +23,7 @@ from tests.updates.appliance import Appliance
 from tests.updates.packs import PYTHON, Keys, house, pack, run
 
 UNITS = Path(__file__).parents[2] / "systemd"
+RESTART = ["reset-failed bramble.service", "restart bramble.service"]
 
 
 def test_an_update_becomes_the_release_that_runs(
@@ -36,11 +37,7 @@ def test_an_update_becomes_the_release_that_runs(
     assert file.name == "bramble-9.9.0-amd64.tar"
     update.run(str(file), keys.public, older=False)
     assert appliance.version() == "9.9.0"
-    assert appliance.asked == [
-        "daemon-reload",
-        "restart bramble.service",
-        "enable --now bramble-update.path",
-    ]
+    assert appliance.asked == ["daemon-reload", *RESTART, "enable --now bramble-update.path"]
     names = {each.name for each in appliance.units.iterdir()}
     assert names == {each.name for each in UNITS.iterdir()} >= {"bramble.socket", "bramble.service"}
     assert list(appliance.root.glob(".update-*")) == []
@@ -49,10 +46,10 @@ def test_an_update_becomes_the_release_that_runs(
     assert "Signed: Bramble 9.9.0 for amd64" in told and "Bramble 9.9.0 answers." in told
     update.run(str(file), keys.public, older=False)
     assert "runs already" in capsys.readouterr().out
-    assert len(appliance.asked) == 3
+    assert len(appliance.asked) == 4
     update.back()
     assert appliance.version() == __version__
-    assert appliance.asked[3:] == ["restart bramble.service"]
+    assert appliance.asked[4:] == RESTART
 
 
 def test_one_that_does_not_answer_is_taken_back(
@@ -67,7 +64,7 @@ def test_one_that_does_not_answer_is_taken_back(
     assert appliance.version() == __version__
     assert [each.name for each in appliance.units.iterdir()] == ["bramble.service"]
     assert (appliance.units / "bramble.service").read_text() == "as it was"
-    assert appliance.asked == ["daemon-reload", "restart bramble.service"] * 2
+    assert appliance.asked == ["daemon-reload", *RESTART] * 2
     appliance.broken.clear()
     update.run(str(file), keys.public, older=False)  # it was mended elsewhere
     assert appliance.version() == "9.9.0"

@@ -80,7 +80,7 @@ class Update:
             if other is None:
                 raise NotInstalled("There is no other release to go back to.")
             self._releases.switch(other)
-            _systemctl("restart", "bramble.service")
+            _restart()
         print(
             f"{other.name} runs instead of {before.name}. `bramble --version` tells which that is."
         )
@@ -122,7 +122,7 @@ class Update:
         old = self._install_units(units)
         self._releases.switch(release)
         try:
-            _systemctl("restart", "bramble.service")
+            _restart()
             self._wait_until_ready(version)
         except (NotInstalled, KeyboardInterrupt) as error:
             said = _journal()
@@ -131,7 +131,7 @@ class Update:
                 _put_unit(self._units / name, content)
             if old:
                 _systemctl("daemon-reload")
-            _systemctl("restart", "bramble.service")
+            _restart()
             self._releases.forget(release)
             raise NotInstalled(
                 f"Bramble {version} did not answer; {__version__} is back.", said
@@ -234,6 +234,12 @@ def _put_unit(file: Path, content: bytes | None) -> None:
         file.unlink(missing_ok=True)
     else:
         durable.replace(file, content, mode=0o644)
+
+
+def _restart() -> None:
+    """Also where it was started more often of late than its unit allows: the release before has to come back."""
+    _systemctl("reset-failed", "bramble.service")
+    _systemctl("restart", "bramble.service")
 
 
 def _systemctl(*arguments: str) -> None:
