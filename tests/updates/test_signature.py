@@ -54,6 +54,16 @@ def test_a_stranger_s_key_is_named(keys: Keys, signed: Path, tmp_path: Path) -> 
         verify(signed, signature(signed), other.public)
 
 
+def test_a_key_s_number_is_shown_as_minisign_shows_it(keys: Keys, signed: Path) -> None:
+    lines = signature(signed).read_text().splitlines()
+    raw = bytearray(b64decode(lines[1]))
+    raw[2:10] = (0x0DE7E18816539F1F).to_bytes(8, "little")
+    lines[1] = b64encode(raw).decode()
+    signature(signed).write_text("\n".join(lines) + "\n")
+    with pytest.raises(Untrusted, match="made with key DE7E18816539F1F,"):
+        verify(signed, signature(signed), keys.public)
+
+
 def test_a_stranger_who_takes_the_key_s_number_is_refused(
     keys: Keys, signed: Path, tmp_path: Path
 ) -> None:

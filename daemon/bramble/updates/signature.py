@@ -89,8 +89,8 @@ def _decoded(lines: list[str], at: int, size: int, file: Path) -> bytes:
 
 
 def _shown(key_id: bytes) -> str:
-    """As minisign shows it."""
-    return key_id[::-1].hex().upper()
+    """As minisign shows it: without zeros in front."""
+    return f"{int.from_bytes(key_id[::-1]):X}"
 
 
 def _is_signed(folder: Path, public: bytes, message: bytes, signature: bytes) -> bool:
