@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bramble.engine import wire
-from bramble.engine.candidates import candidates
+from bramble.engine import candidates, wire
 from bramble.engine.context import Context
 from bramble.engine.llama import Model
 from bramble.engine.sample import Sampler
@@ -43,10 +42,8 @@ def compute(context: Context, tokens: Sequence[int], start: int, outputs: int) -
     return first + len(tokens) - outputs
 
 
-def logits(model: Model, context: Context, row: int) -> list[float]:
-    buffer = candidates(model.vocab_size)
-    buffer.load(context, row)
-    return list(buffer.logits)
+def logits(context: Context, row: int) -> list[float]:
+    return list(candidates.logits(candidates.candidates().load(context, row)))
 
 
 def one_by_one(
@@ -56,7 +53,7 @@ def one_by_one(
     compute(context, prompt[:-1], 0, 1)
     seen: list[list[float]] = []
     for place, token in enumerate([prompt[-1], *guess], start=len(prompt) - 1):
-        seen.append(logits(model, context, compute(context, [token], place, 1)))
+        seen.append(logits(context, compute(context, [token], place, 1)))
     context.forget(0)
     return seen
 
@@ -74,7 +71,7 @@ def test_guessed_rows_have_the_logits_of_rows_computed_alone(
     rows = [prompt[-1], *guess]
     first = compute(context, rows, len(prompt) - 1, len(rows))
     for row, expected in enumerate(alone, start=first):
-        assert furthest(logits(model, context, row), expected) < CLOSE
+        assert furthest(logits(context, row), expected) < CLOSE
 
 
 def test_a_wrong_guess_leaves_no_trace(model: Model, context: Context) -> None:
@@ -85,7 +82,7 @@ def test_a_wrong_guess_leaves_no_trace(model: Model, context: Context) -> None:
     compute(context, [prompt[-1], *wrong], len(prompt) - 1, 1 + len(wrong))
     assert context.forget(0, len(prompt))
     row = compute(context, right, len(prompt), 1)
-    assert furthest(logits(model, context, row), expected) < CLOSE
+    assert furthest(logits(context, row), expected) < CLOSE
 
 
 def test_rows_of_one_batch_are_drawn_as_in_steps(model: Model, context: Context) -> None:

@@ -6,7 +6,7 @@ llama.cpp ends the process when it is made to accept what the grammar does not a
 import math
 from typing import Any
 
-from bramble.engine.candidates import Candidates, single
+from bramble.engine.candidates import blank, logits, single
 from bramble.engine.llama import C, Model
 from bramble.engine.schema import GrammarError
 
@@ -34,15 +34,14 @@ class Constraint:
         """Go on past a token that is allowed."""
         C.llama_sampler_accept(self._sampler, token)
 
-    def complete(self, buffer: Candidates) -> bool:
+    def complete(self) -> bool:
         """Whether nothing but the end may follow."""
         if not self.allows(self._model.end):
             return False
-        self.restrict(buffer.blank())
+        pool = blank(self._model.vocab_size)
+        self.restrict(pool)
         ends = self._model.ends
-        return not any(
-            logit == 0.0 and not ends(token) for token, logit in enumerate(buffer.logits)
-        )
+        return not any(logit == 0.0 and not ends(token) for token, logit in enumerate(logits(pool)))
 
     def close(self) -> None:
         """Free the sampler; calling it twice is harmless."""

@@ -4,7 +4,7 @@ import math
 from functools import cache
 from typing import Any
 
-from bramble.engine.candidates import candidates
+from bramble.engine.candidates import candidates, logits
 from bramble.engine.context import Context
 from bramble.engine.extras import Drawn, Likely
 from bramble.engine.llama import C, Model
@@ -19,13 +19,13 @@ class Logprobs:
 
     def note(self, context: Context, row: int, token: int) -> None:
         """Take in a token drawn from a computed row."""
-        buffer = candidates(self._model.vocab_size)
-        pool = buffer.load(context, row)
+        pool = candidates().load(context, row)
+        own = logits(pool)[token]
         C.llama_sampler_apply(_softmax(), pool)
         some = pool.data[pool.selected]
         norm = some.logit - math.log(some.p)  # log of the sum of all exponentials
-        own = buffer.logits[token] - norm
-        self._drawn.append(Drawn(self._model.piece(token), own, self._likely(pool, norm)))
+        likely = self._likely(pool, norm)
+        self._drawn.append(Drawn(self._model.piece(token), own - norm, likely))
 
     def take(self) -> tuple[Drawn, ...]:
         """Everything noted since the last call."""

@@ -3,7 +3,7 @@
 import math
 from typing import Any
 
-from bramble.engine.candidates import candidates
+from bramble.engine.candidates import candidates, logits
 from bramble.engine.constraint import Constraint
 from bramble.engine.context import Context
 from bramble.engine.extras import Bias, Drawn
@@ -53,11 +53,7 @@ class Sampler:
         if _penalizes(sampling):
             for token in before[-PENALTY_WINDOW:]:
                 C.llama_sampler_accept(self._chain, token)
-        self.over = (
-            position > 0
-            and constraint is not None
-            and constraint.complete(candidates(model.vocab_size))
-        )
+        self.over = position > 0 and constraint is not None and constraint.complete()
 
     def draw(self, context: Context, row: int) -> int:
         """The next token after a computed row of the batch."""
@@ -84,10 +80,9 @@ class Sampler:
         constraint = self._constraint
         if constraint is None:
             return context.sample(self._chain, row)
-        buffer = candidates(self._model.vocab_size)
-        token = self._pick(buffer.load(context, row))
+        token = self._pick(candidates().load(context, row))
         if not constraint.allows(token):
-            pool = buffer.load(context, row)
+            pool = candidates().load(context, row)
             constraint.restrict(pool)
             token = self._pick(pool)
             if not constraint.allows(token):  # nothing in this vocabulary goes on from here
@@ -95,17 +90,16 @@ class Sampler:
                 return self._model.end
         C.llama_sampler_accept(self._chain, token)
         constraint.accept(token)
-        self.over = constraint.complete(buffer)
+        self.over = constraint.complete()
         return token
 
     def _pick_words(self, context: Context, row: int) -> int:
         """What would have been drawn if there were no end: every token that is one is struck out in turn."""
-        buffer = candidates(self._model.vocab_size)
         ends: list[int] = []
         while True:
-            pool = buffer.load(context, row)
+            pool = candidates().load(context, row)
             for end in ends:
-                buffer.logits[end] = -math.inf
+                logits(pool)[end] = -math.inf
             token = self._pick(pool)
             if not self._model.ends(token) or token in ends:  # a bias may leave nothing else
                 C.llama_sampler_accept(self._chain, token)
