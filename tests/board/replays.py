@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from itertools import pairwise
+from typing import Any
 
 from bramble.board.guard import SETTLE, Guard
 from bramble.board.levels import Change, Reading
@@ -13,9 +14,9 @@ def guard(cores: int = 4) -> Guard:
     return Guard(cores=cores, soft=80.0, hard=85.0, machine="Pi")
 
 
-def reading(at: float, room: float = 10.0, **more: object) -> Reading:
+def reading(at: float, room: float = 10.0, **more: Any) -> Reading:
     """A reading with that much room, in reserves."""
-    return Reading(at=at, left=int(room * RESERVE), reserve=RESERVE, **more)  # pyright: ignore[reportArgumentType]
+    return Reading(at=at, left=int(room * RESERVE), reserve=RESERVE, **more)
 
 
 def replay(subject: Guard, readings: Iterable[Reading]) -> list[tuple[float, Change]]:

@@ -166,9 +166,8 @@ def test_a_signed_update_runs_and_a_broken_one_does_not(
 ) -> None:
     keys = Keys(tmp_path)
     appliance.run(f"mv {appliance.put(keys.public)} /etc/bramble/update.pub")
-    few = (
-        "/run/systemd/system/bramble.service.d/few.conf"  # as if it had been started often already
-    )
+    # As if it had been started often already.
+    few = "/run/systemd/system/bramble.service.d/few.conf"
     appliance.run(f"mkdir -p {Path(few).parent}; printf '[Unit]\nStartLimitBurst=1\n' > {few}")
     appliance.run("systemctl daemon-reload")
 

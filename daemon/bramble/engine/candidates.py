@@ -43,10 +43,8 @@ def candidates() -> Candidates:
 def blank(vocab_size: int) -> Any:
     """A list where every token is as likely."""
     data = (C.llama_token_data * vocab_size)()
-    tokens = (
-        memoryview(data).cast("B").cast("i")[0::3]
-    )  # llama_token_data is id, logit, probability
-    tokens[:] = memoryview(array("i", range(vocab_size)))
+    # llama_token_data is id, logit, probability.
+    memoryview(data).cast("B").cast("i")[0::3] = memoryview(array("i", range(vocab_size)))
     return _array(data, vocab_size)
 
 

@@ -21,7 +21,7 @@ def warm_up(
     """
     token = model.tokenize("a")[-1]
     _step(context, token, 1)  # reads the weights in, which says nothing of computing
-    candidates().load(context, 0)
+    candidates().load(context, 0)  # takes its memory, too
     progress(1.0)
     slowest = 0.0
     # Once as many logits as a step may ever ask for: llama.cpp takes memory for them when it is first asked.
