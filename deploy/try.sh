@@ -65,24 +65,6 @@ is_set_up() {
 # Hold the lock on the folder that is open as file descriptor $1.
 take_turn() { flock -n "$1" || { say "The same is under way already; waiting for it …"; flock "$1"; }; }
 
-# A step whose output went to a log has failed: show its end, and say why where the cause is known.
-explain_log() {
-  local where="All of the output: $1" end
-  tail -n 20 "$1" >&2
-  end=$(tail -n 200 "$1")
-  if grep -q 'No space left on device' <<<"$end"; then
-    fail "$2: the disk is full." "Free some space and run this again." "$where"
-  fi
-  if grep -qE 'Killed signal|out of memory' <<<"$end"; then
-    fail "$2: memory ran out." "Stop other programs or add swap, and run this again." "$where"
-  fi
-  if grep -qE 'Temporary failure|Could not resolve|Retrying \(|No matching distribution' <<<"$end"; then
-    fail "$2: the package index cannot be reached, or lacks it." \
-      "Check the network, and how apt and pip are configured. Then run this again." "$where"
-  fi
-  fail "$2." "$where"
-}
-
 # ── packages ─────────────────────────────────────────────────────────────────────────────────────
 
 python_lacks() { ! "$python" -c "$1" 2>/dev/null; }
@@ -100,31 +82,6 @@ missing_packages() {
   command -v ninja >/dev/null || printf '%s\n' ninja-build
   command -v pkg-config >/dev/null || printf '%s\n' pkg-config
   pkg-config --exists libsystemd 2>/dev/null || printf '%s\n' libsystemd-dev
-}
-
-install_packages() {
-  local packages log=$wheels/apt.log as_root=()
-  mapfile -t packages < <(missing_packages)
-  ((${#packages[@]})) || return 0
-  command -v apt-get >/dev/null ||
-    fail "this needs what Debian calls ${packages[*]}, and there is no apt-get here." \
-      "Install them in this system's own way and run this again."
-  if ((EUID != 0)); then
-    command -v sudo >/dev/null ||
-      fail "these packages are missing: ${packages[*]}; installing them takes root or sudo." \
-        "As root: apt-get install ${packages[*]}"
-    as_root=(sudo)
-  fi
-  say "Installing ${packages[*]} (a minute or two) …"
-  if ! "${as_root[@]}" apt-get update >"$log" 2>&1 ||
-    ! "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
-      apt-get install -y --no-install-recommends "${packages[@]}" >>"$log" 2>&1; then
-    explain_log "$log" "apt could not install ${packages[*]}"
-  fi
-  mapfile -t packages < <(missing_packages)
-  ((${#packages[@]} == 0)) ||
-    fail "apt has installed ${packages[*]}, and still $python or a tool is not what building takes." \
-      "Name a Python 3.11 or newer that has its headers, like PYTHON=/usr/bin/python3."
 }
 
 require_python() {
@@ -210,10 +167,13 @@ install_bramble() {
 }
 
 make_wheel() {
-  local key
+  local key still
   require_python
   require_space
-  install_packages
+  install_packages "$wheels/apt.log" "Install them in this system's own way and run this again."
+  still=$(missing_packages)
+  [[ ! $still ]] || fail "apt has done its work, and still $python or a tool is not what building takes." \
+    "Missing: ${still//$'\n'/ }. Name a Python 3.11 or newer that has its headers, like PYTHON=/usr/bin/python3."
   require_python
   make_venv
   key=$(wheel_key)

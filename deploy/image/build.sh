@@ -72,18 +72,6 @@ missing_packages() {
   python3 -c 'import ensurepip, venv' 2>/dev/null || printf '%s\n' python3-venv
 }
 
-install_packages() {
-  local packages log=$cache/image-apt.log
-  mapfile -t packages < <(missing_packages)
-  ((${#packages[@]})) || return 0
-  command -v apt-get >/dev/null ||
-    fail "this needs what Debian calls ${packages[*]}, and there is no apt-get here." "Run it on a Debian-like PC."
-  say "Installing ${packages[*]} …"
-  { "${as_root[@]}" apt-get update -q && "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
-    apt-get install -q -y --no-install-recommends "${packages[@]}"; } >"$log" 2>&1 ||
-    fail "apt could not install ${packages[*]}." "All of the output: $log"
-}
-
 make_wheels() {
   wheelhouse=${wheels:-$cache/wheelhouse-arm64}
   [[ $wheels ]] || "$repo/deploy/wheels/build.sh" --arch arm64 --python 3.13 --output "$wheelhouse"
@@ -100,7 +88,7 @@ require_space() {
 # ── the image ────────────────────────────────────────────────────────────────────────────────────
 
 require_space
-install_packages
+install_packages "$cache/image-apt.log" "Run it on a Debian-like PC."
 make_ansible
 make_wheels
 # The starter, where this machine has it and it is whole; else the role fetches it.

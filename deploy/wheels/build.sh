@@ -72,20 +72,6 @@ missing_packages() {
   command -v dpkg-deb >/dev/null || printf '%s\n' dpkg
 }
 
-install_packages() {
-  local packages as_root=()
-  mapfile -t packages < <(missing_packages)
-  ((${#packages[@]})) || return 0
-  command -v apt-get >/dev/null ||
-    fail "this needs what Debian calls ${packages[*]}, and there is no apt-get here." \
-      "Run it on a Debian-like PC, or on the Raspberry Pi itself."
-  ((EUID == 0)) || as_root=(sudo)
-  say "Installing ${packages[*]} …"
-  { "${as_root[@]}" apt-get update -q && "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
-    apt-get install -q -y --no-install-recommends "${packages[@]}"; } >"$log" 2>&1 ||
-    fail "apt could not install ${packages[*]}." "All of the output: $log"
-}
-
 # Tools of our own: pip, and wheel to put one together.
 make_tools() {
   python3 -m venv "$scratch/tools"
@@ -181,7 +167,7 @@ collect() {
   python3 "$here/lock.py" "$house" >"$house/requirements-$minor.lock"
 }
 
-install_packages
+install_packages "$log" "Run it on a Debian-like PC, or on the Raspberry Pi itself."
 make_tools
 if [[ $arch == amd64 ]]; then
   llama=$(BRAMBLE_CMAKE_ARGS=${portable:+-DGGML_NATIVE=OFF} "$repo/deploy/try.sh" --wheel)
