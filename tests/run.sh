@@ -51,5 +51,6 @@ if (($# == 0)); then
   lint-imports
   shellcheck .ci/run deploy/*.sh deploy/*/*.sh deploy/roles/bramble/files/bramble tests/*.sh tests/bench/*.sh
   ansible-lint --offline --nocolor -q --profile production deploy/site.yml deploy/uninstall.yml deploy/fleet.yml
+  set -- --durations=30
 fi
 exec pytest "$@"
