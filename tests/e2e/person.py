@@ -4,7 +4,7 @@ from typing import Any
 
 from playwright.async_api import Locator, Page, expect
 
-DEADLINE = 15_000
+DEADLINE = 30_000
 """Milliseconds that anything on the page may take."""
 
 expect.set_options(timeout=DEADLINE)
