@@ -15,6 +15,7 @@ from types import ModuleType
 from typing import Any
 
 from bramble.engine import kernels
+from bramble.engine.hugepages import in_huge_pages
 
 log = logging.getLogger("bramble.engine.llama")
 
@@ -116,8 +117,10 @@ class Model:
         dry: bool = False,
         adjust: Adjust = nothing_else,
     ) -> None:
+        told = progress if dry else in_huge_pages(progress)
+
         def report(fraction: float, _user: object) -> bool:
-            progress(fraction)
+            told(fraction)
             return True
 
         forget_complaints()

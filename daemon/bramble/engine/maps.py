@@ -1,0 +1,48 @@
+"""The memory that this process has mapped (proc(5)), and what the kernel is told about it (madvise(2))."""
+
+import ctypes
+from pathlib import Path
+
+Range = tuple[int, int]
+"""Where a piece of memory begins and where it ends, as addresses."""
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_libc.madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
+
+
+def advise(piece: Range, advice: int) -> bool:
+    """Pass one of mmap's `MADV_` on; False where the kernel does not take it. `piece` begins with a page."""
+    return _libc.madvise(piece[0], piece[1] - piece[0], advice) == 0
+
+
+def anonymous() -> list[Range]:
+    """Private writable memory without a file behind it, by address; none where the kernel does not say."""
+    try:
+        lines = Path("/proc/self/maps").read_text().splitlines()
+    except OSError:
+        return []
+    return [_range(line.split()[0]) for line in lines if _is_anonymous(line)]
+
+
+def _is_anonymous(line: str) -> bool:
+    """A line of maps is: range, rights, offset, device, inode and a name, which a heap, a stack or a file has."""
+    fields = line.split()
+    return len(fields) == 5 and fields[1].startswith("rw-p") and fields[4] == "0"
+
+
+def _range(text: str) -> Range:
+    start, end = text.split("-")
+    return int(start, 16), int(end, 16)
+
+
+def difference(now: list[Range], before: list[Range]) -> list[Range]:
+    """What of `now` is not in `before`; the kernel joins neighbours, so that a new piece may lengthen an old one."""
+    left = now
+    for old_start, old_end in before:
+        left = [
+            piece
+            for start, end in left
+            for piece in ((start, min(end, old_start)), (max(start, old_end), end))
+            if piece[0] < piece[1]
+        ]
+    return left
