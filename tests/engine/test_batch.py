@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bramble.engine.batch import SMALLEST, Pace, shares
+from bramble.engine.batch import RETRY, SMALLEST, Pace, shares
 from bramble.engine.overlap import common_prefix
 
 
@@ -47,3 +47,22 @@ def test_the_budget_follows_the_measured_cost_and_leaves_room_for_decoding() -> 
     for _ in range(30):
         pace.learn(decoding=0, prefill=512, ms=51.2)
     assert pace.budget(decoding=3) == 509
+
+
+def test_three_are_filled_up_to_four_as_long_as_that_is_cheaper() -> None:
+    pace = Pace(rows_max=128, max_step_ms=250, guess_rows=8)
+
+    def fills() -> bool:
+        return pace.fills(decoding=3, guessed=0)
+
+    assert fills(), "nobody knows yet"
+    pace.learn(decoding=3, prefill=0, ms=90)
+    pace.learn(decoding=3, prefill=0, filled=1, ms=70)
+    assert fills()
+    assert not pace.fills(decoding=2, guessed=0) and not pace.fills(decoding=4, guessed=0)
+    assert pace.fills(decoding=1, guessed=2)
+    assert not pace.fills(decoding=3, guessed=8), "there is no room for logits"
+    for _ in range(30):
+        pace.learn(decoding=3, prefill=0, filled=1, ms=120)
+    assert [fills() for _ in range(RETRY)] == [False] * (RETRY - 1) + [True], "tried now and then"
+    assert not Pace(rows_max=128, max_step_ms=250).fills(decoding=3, guessed=0)

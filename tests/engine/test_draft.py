@@ -25,6 +25,11 @@ def test_the_newest_of_several_places_counts() -> None:
     assert Lookup([1, 2, 3, 7, 1, 2, 3, 8, 1, 2, 3]).guess(1) == Guess([8], NGRAM)
 
 
+def test_a_row_that_costs_nothing_tries_what_followed_the_last_token_before() -> None:
+    assert Lookup([5, 9, 5, 7, 1, 5]).likely() == Guess([7])
+    assert Lookup([5, 9]).likely() == Guess([9])
+
+
 @given(st.lists(st.tuples(st.integers(3, 12), st.integers(0, 8), st.integers(0, 8)), max_size=50))
 def test_the_record_stays_a_chance(rounds: list[tuple[int, int, int]]) -> None:
     record = Record()

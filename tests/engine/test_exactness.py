@@ -6,9 +6,12 @@ from pathlib import Path
 import pytest
 
 from bramble.engine import candidates, wire
+from bramble.engine.batch import Pace, Step
 from bramble.engine.context import Context
 from bramble.engine.llama import Model
 from bramble.engine.sample import Sampler
+from bramble.engine.slot import Job, Slot
+from bramble.engine.text import TextStream
 from tests.engine.rig import Ask, Rig
 
 PROMPT = "The lamp is on the table. The cat is on the chair. The lamp is on the"
@@ -104,6 +107,51 @@ def test_rows_of_one_batch_are_drawn_as_in_steps(model: Model, context: Context)
         batch.close()
         context.forget(0)
     assert same >= len(SEEDS) - 2, "more than float order can explain"
+
+
+def test_a_row_beside_three_fills_their_tile(model: Model) -> None:
+    context = Context(model, size=256, slots=4, batch=64, threads=1, guess_rows=4)
+    pace = Pace(rows_max=64, max_step_ms=250, guess_rows=4)
+    pace.learn(decoding=0, prefill=64, ms=64.0)
+    slots: list[Slot] = []
+    for sequence in range(4):
+        tokens = model.tokenize(f"The number {sequence} is the number")
+        sampler = Sampler(model, wire.Sampling(temperature=0.0), 1, tokens)
+        slots.append(
+            Slot(sequence, job=Job(sequence, tokens, len(tokens), 2, sampler, TextStream(())))
+        )
+    three, reader = slots[:3], slots[3]
+    prompts = Step()
+    prompts.compose(context, three, pace)
+    assert context.decode()
+    prompts.settle()
+    for output in prompts.outputs:
+        job = output.slot.job
+        assert job is not None
+        job.tokens.append(job.sampler.draw(context, output.row))
+
+    beside = Step()
+    beside.compose(context, slots, pace)
+    assert (beside.decoding, beside.filled, len(beside.outputs)) == (3, 0, 4)
+    assert context.rows == 3 + reader.missing, "the prompt's own last row is the fourth"
+    alone = Step()
+    alone.compose(context, three, pace)
+    assert (alone.decoding, alone.filled, alone.guessed, context.rows) == (3, 0, 0, 3), (
+        "one token is left"
+    )
+    for slot in three:
+        if slot.job is not None:
+            slot.job.limit = 9
+    filled = Step()
+    filled.compose(context, three, pace)
+    assert (filled.decoding, filled.filled, filled.guessed, context.rows) == (3, 1, 0, 4)
+    assert [len(output.guess.tokens) for output in filled.outputs] == [1, 0, 0]
+    assert context.decode()
+    assert logits(context, 3) != logits(context, 0), "it has logits of its own"
+    for slot in slots:
+        if slot.job is not None:
+            slot.job.sampler.close()
+    context.close()
 
 
 def test_with_and_without_guesses_the_same_seeds_say_the_same(starter: Path) -> None:

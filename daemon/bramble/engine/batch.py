@@ -16,6 +16,10 @@ PREFILL_ROWS = 32
 """From this many rows on a step's cost grows with each row alike; guesses stay below it."""
 LEARNING = 0.3
 """Weight of the newest step in the measured cost of a row."""
+TILE = 4
+"""Rows that are multiplied with the weights together; what is left of a step's rows is multiplied one by one."""
+RETRY = 64
+"""After so many steps that were not filled up to a whole tile it is tried again whether that pays."""
 
 
 class Pace:
@@ -28,6 +32,7 @@ class Pace:
         self._costs = Costs()
         self._row_ms = 0.0
         self._decode_ms = 0.0
+        self._unfilled = 0
 
     @property
     def row_ms(self) -> float:
@@ -44,10 +49,12 @@ class Pace:
         fitting = int(ms / self._row_ms) if self._row_ms else 0
         return min(max(fitting, SMALLEST), self._rows_max - beside)
 
-    def learn(self, *, decoding: int, prefill: int, ms: float, guessed: int = 0) -> None:
+    def learn(
+        self, *, decoding: int, prefill: int, ms: float, guessed: int = 0, filled: int = 0
+    ) -> None:
         """Take a step's measured time in. Only steps that tell the costs apart count."""
         if prefill == 0:
-            self._costs.learn(decoding + guessed, ms)
+            self._costs.learn(decoding + guessed + filled, ms)
         if prefill == 0 and guessed == 0:
             self._decode_ms = _blend(self._decode_ms, ms)
         elif prefill >= SMALLEST:
@@ -73,6 +80,16 @@ class Pace:
             tried[slot.sequence] = Guess(guess.tokens[:length], guess.match)
             left, rows = left - length, rows + length
         return tried
+
+    def fills(self, *, decoding: int, guessed: int) -> bool:
+        """Whether one more row with logits makes a step cheaper: where four are a tile, three can take longer."""
+        outputs = decoding + guessed
+        if guessed >= self._guess_rows or outputs % TILE != TILE - 1:
+            return False
+        if self._costs.cheaper(outputs + 1, than=outputs):
+            return True
+        self._unfilled = (self._unfilled + 1) % RETRY
+        return self._unfilled == 0
 
 
 def _blend(old: float, new: float) -> float:
@@ -101,6 +118,20 @@ def shares(slots: Iterable[W], budget: int) -> Iterator[tuple[W, int]]:
             yield slot, rows
 
 
+def _fill(decoding: list[Slot], guesses: dict[int, Guess]) -> int:
+    """One guess for whoever has none and may say two tokens more; how many rows that is."""
+    for slot in decoding:
+        job = slot.job
+        if (
+            job is not None
+            and not guesses.get(slot.sequence, NONE).tokens
+            and job.limit - job.drawn > 1
+        ):
+            guesses[slot.sequence] = job.lookup.likely()
+            return 1
+    return 0
+
+
 @dataclass
 class Output:
     """A slot that gets tokens from this step: one from `row`, and more for as long as `guess` comes true."""
@@ -118,6 +149,7 @@ class Step:
         self.outputs: list[Output] = []
         self.decoding = 0
         self.guessed = 0
+        self.filled = 0
         self.prefill = 0
 
     def compose(self, context: Context, slots: list[Slot], pace: Pace) -> None:
@@ -127,11 +159,17 @@ class Step:
         decoding = [slot for slot in active if slot.missing == 1]
         prefilling = [slot for slot in active if slot.missing > 1]
         guesses = pace.guesses(decoding) if not prefilling else {}
+        self.decoding = len(decoding)
+        guessed = sum(len(guess.tokens) for guess in guesses.values())
+        fill = pace.fills(decoding=self.decoding, guessed=guessed)
+        if fill and not prefilling:
+            self.filled = _fill(decoding, guesses)
+        self.guessed = guessed
         for slot in decoding:
             self._decode(context, slot, guesses.get(slot.sequence, NONE))
-        self.decoding = len(decoding)
         for slot, rows in shares(prefilling, pace.budget(decoding=self.decoding)):
-            self._prefill(context, slot, rows)
+            self._prefill(context, slot, rows, fill=fill)
+            fill = False
 
     def _decode(self, context: Context, slot: Slot, guess: Guess) -> None:
         if slot.job is None:
@@ -140,16 +178,16 @@ class Step:
         row = context.add_rows(slot.sequence, tokens, len(slot.held), outputs=len(tokens))
         self.taken.append((slot, 1))
         self.outputs.append(Output(slot, row, guess))
-        self.guessed += len(guess.tokens)
 
-    def _prefill(self, context: Context, slot: Slot, rows: int) -> None:
+    def _prefill(self, context: Context, slot: Slot, rows: int, *, fill: bool) -> None:
+        """The last row of the prompt gets logits; to `fill` a tile of them any other does, which nobody looks at."""
         if slot.job is None:
             return
         start = len(slot.held)
         rows = stop_at(slot.job.marks, start, rows)
         last = rows == slot.missing
         tokens = slot.job.tokens[start : start + rows]
-        row = context.add_rows(slot.sequence, tokens, start, outputs=int(last))
+        row = context.add_rows(slot.sequence, tokens, start, outputs=int(last or fill))
         self.taken.append((slot, rows))
         self.prefill += rows
         if last:

@@ -54,6 +54,14 @@ class Lookup:
             match += 1
         return Guess(tokens[at : at + most], match)
 
+    def likely(self) -> Guess:
+        """One token, for a row that costs nothing: what followed the last one before, else that again."""
+        *before, last = self._tokens
+        for at in range(len(before) - 1, -1, -1):
+            if before[at] == last:
+                return Guess([self._tokens[at + 1]])
+        return Guess([last])
+
 
 class Record:
     """How often guesses for one answer come true, by the length of their match; recent ones count most."""
@@ -106,6 +114,10 @@ class Costs:
             return self._ms[below] + share * (self._ms[above] - self._ms[below])
         known = below or above
         return self._ms[known] * max(rows / known, 1.0) if known else 0.0
+
+    def cheaper(self, rows: int, than: int) -> bool:
+        """Whether a step of so many rows costs less than one of fewer; what was never measured may."""
+        return rows not in self._ms or self._ms[rows] < self.ms(than)
 
 
 def best_length(

@@ -178,6 +178,7 @@ class Worker:
             decoding=step.decoding,
             prefill=step.prefill,
             guessed=step.guessed,
+            filled=step.filled,
             ms=ms,
         )
         self._slowest = max(self._slowest, ms)
@@ -247,7 +248,7 @@ class Worker:
         guessed = len(guess.tokens)
         if right < guessed:
             self._context.forget(slot.sequence, len(slot.held))
-        if guessed:
+        if guessed and guess.match:
             job.record.verified(guess.match, right, guessed)
         else:
             job.record.idle()
