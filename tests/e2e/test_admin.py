@@ -147,7 +147,7 @@ async def test_what_counts_at_once_is_changed_here(chats: Start, visit: Visit) -
     async with chats() as daemon:
         admin = await enter(daemon, visit)
         await admin.leave()
-        await admin.person.ask("Hello!")
+        await admin.person.ask("Count from one to ten.")
         before = (await admin.person.message())["stats"]["prompt_tokens"]
         await admin.person.new_chat()
         await admin.enter()
@@ -161,7 +161,7 @@ async def test_what_counts_at_once_is_changed_here(chats: Start, visit: Visit) -
         await panel.get_by_role("button", name="Save").click()
         await expect(panel).to_contain_text("Saved. It counts from now on.")
         await admin.leave()
-        await admin.person.ask("Hello!")
+        await admin.person.ask("Count from one to ten.")
         await expect(admin.person.answers.last).to_contain_text("the longest an answer may be")
         assert (await admin.person.message())["stats"]["prompt_tokens"] > before + 20
 
