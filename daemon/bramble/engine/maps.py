@@ -6,13 +6,13 @@ from pathlib import Path
 Range = tuple[int, int]
 """Where a piece of memory begins and where it ends, as addresses."""
 
-_libc = ctypes.CDLL(None, use_errno=True)
+_libc = ctypes.CDLL(None)
 _libc.madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
 
 
-def advise(piece: Range, advice: int) -> bool:
-    """Pass one of mmap's `MADV_` on; False where the kernel does not take it. `piece` begins with a page."""
-    return _libc.madvise(piece[0], piece[1] - piece[0], advice) == 0
+def advise(piece: Range, advice: int) -> None:
+    """Pass one of mmap's `MADV_` on; what the kernel does not take changes nothing. `piece` begins with a page."""
+    _libc.madvise(piece[0], piece[1] - piece[0], advice)
 
 
 def anonymous() -> list[Range]:
