@@ -1,5 +1,6 @@
 """How a step's rows are shared out, and how the pace follows what steps really cost."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -43,10 +44,22 @@ def test_the_budget_follows_the_measured_cost_and_leaves_room_for_decoding() -> 
         pace.learn(decoding=1, prefill=0, ms=50)
         pace.learn(decoding=1, prefill=100, ms=50 + 400)
     assert 45 <= pace.budget(decoding=1) <= 50  # (250 - 50) ms at 4 ms a row
-    assert pace.budget(decoding=0) == 500  # two seconds of 4 ms rows
+    assert pace.budget(decoding=0) == 496  # two seconds of 4 ms rows
     for _ in range(30):
         pace.learn(decoding=0, prefill=512, ms=51.2)
     assert pace.budget(decoding=3) == 509
+
+
+@pytest.mark.parametrize(
+    ("fitting", "decoding", "prefill"),
+    [(50, 3, 45), (32, 0, 32), (44, 3, 29), (28, 3, 25), (26, 2, 26), (17, 3, 17), (3, 2, 18)],
+)
+def test_prefill_rows_and_those_who_decode_are_whole_blocks(
+    fitting: int, decoding: int, prefill: int
+) -> None:
+    pace = Pace(rows_max=128, max_step_ms=250)
+    pace.learn(decoding=0, prefill=100, ms=100)
+    assert pace.rows(fitting + 0.5, beside=decoding) == prefill
 
 
 def test_three_are_filled_up_to_four_as_long_as_that_is_cheaper() -> None:

@@ -16,8 +16,8 @@ PREFILL_ROWS = 32
 """From this many rows on a step's cost grows with each row alike; guesses stay below it."""
 LEARNING = 0.3
 """Weight of the newest step in the measured cost of a row."""
-TILE = 4
-"""Rows that are multiplied with the weights together; what is left of a step's rows is multiplied one by one."""
+TILE, BLOCK = 4, 16
+"""ggml multiplies 16 rows at once with re-tiled weights, then four at once, what is left one by one."""
 RETRY = 64
 """After so many steps that were not filled up to a whole tile it is tried again whether that pays."""
 
@@ -45,9 +45,11 @@ class Pace:
         return self.rows(ms, beside=decoding)
 
     def rows(self, ms: float, *, beside: int = 0) -> int:
-        """How many prefill rows fit a time, `beside` others in the batch."""
+        """How many prefill rows fit a time, `beside` others in the batch: together whole tiles."""
         fitting = int(ms / self._row_ms) if self._row_ms else 0
-        return min(max(fitting, SMALLEST), self._rows_max - beside)
+        least = SMALLEST + beside
+        total = max(_whole(fitting + beside), least + -least % TILE)
+        return min(total, self._rows_max) - beside
 
     def learn(
         self, *, decoding: int, prefill: int, ms: float, guessed: int = 0, filled: int = 0
@@ -90,6 +92,11 @@ class Pace:
             return True
         self._unfilled = (self._unfilled + 1) % RETRY
         return self._unfilled == 0
+
+
+def _whole(rows: int) -> int:
+    """The most rows up to so many that are whole blocks; whole tiles where only one block would be left."""
+    return rows - rows % (BLOCK if rows >= 2 * BLOCK else TILE)
 
 
 def _blend(old: float, new: float) -> float:
