@@ -37,7 +37,7 @@ def test_shares_are_fair_and_spend_the_budget(missing: list[int], budget: int) -
 def test_the_budget_follows_the_measured_cost_and_leaves_room_for_decoding() -> None:
     pace = Pace(rows_max=512, max_step_ms=250)
     assert pace.budget(decoding=0) == SMALLEST
-    pace.learn(decoding=1, prefill=20, ms=100)  # the very first step may be such a one
+    pace.learn(decoding=1, prefill=31, ms=155)  # the very first step may be such a one
     assert pace.row_ms == 5
     pace = Pace(rows_max=512, max_step_ms=250)
     for _ in range(30):
@@ -52,14 +52,22 @@ def test_the_budget_follows_the_measured_cost_and_leaves_room_for_decoding() -> 
 
 @pytest.mark.parametrize(
     ("fitting", "decoding", "prefill"),
-    [(50, 3, 45), (32, 0, 32), (44, 3, 29), (28, 3, 25), (26, 2, 26), (17, 3, 17), (3, 2, 18)],
+    [(50, 3, 45), (32, 0, 32), (44, 3, 29), (28, 3, 21), (21, 0, 20), (17, 3, 17), (3, 2, 18)],
 )
 def test_prefill_rows_and_those_who_decode_are_whole_blocks(
     fitting: int, decoding: int, prefill: int
 ) -> None:
     pace = Pace(rows_max=128, max_step_ms=250)
-    pace.learn(decoding=0, prefill=100, ms=100)
+    pace.learn(decoding=0, prefill=96, ms=96)
     assert pace.rows(fitting + 0.5, beside=decoding) == prefill
+
+
+def test_short_steps_do_not_make_whole_blocks_look_dear() -> None:
+    """As measured: 28 rows take as long as 32, 24 five sixths of that."""
+    for rows, ms in ((28, 320), (24, 267)):
+        pace = Pace(rows_max=128, max_step_ms=320)
+        pace.learn(decoding=0, prefill=rows, ms=ms)
+        assert pace.rows(320.5) == 32
 
 
 def test_three_are_filled_up_to_four_as_long_as_that_is_cheaper() -> None:

@@ -69,7 +69,7 @@ class EngineSettings(Struct, frozen=True):
             le=5000,
             description="Milliseconds a step may take while someone is being answered.",
         ),
-    ] = 375
+    ] = 400
     aside: Annotated[
         int,
         Meta(

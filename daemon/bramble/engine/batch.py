@@ -46,7 +46,7 @@ class Pace:
 
     def rows(self, ms: float, *, beside: int = 0) -> int:
         """How many prefill rows fit a time, `beside` others in the batch: together whole tiles."""
-        fitting = int(ms / self._row_ms) if self._row_ms else 0
+        fitting = ms / self._row_ms if self._row_ms else 0.0
         least = SMALLEST + beside
         total = max(_whole(fitting + beside), least + -least % TILE)
         return min(total, self._rows_max) - beside
@@ -60,7 +60,8 @@ class Pace:
         if prefill == 0 and guessed == 0:
             self._decode_ms = _blend(self._decode_ms, ms)
         elif prefill >= SMALLEST:
-            own = max(ms - self._decode_ms if decoding else ms, 0.01) / prefill
+            own = max(ms - self._decode_ms if decoding else ms, 0.01)
+            own /= _weight(decoding + prefill) - decoding
             self._row_ms = _blend(self._row_ms, own)
             self._costs.learn(PREFILL_ROWS, self._row_ms * PREFILL_ROWS)
 
@@ -94,9 +95,16 @@ class Pace:
         return self._unfilled == 0
 
 
-def _whole(rows: int) -> int:
-    """The most rows up to so many that are whole blocks; whole tiles where only one block would be left."""
-    return rows - rows % (BLOCK if rows >= 2 * BLOCK else TILE)
+def _weight(rows: int) -> float:
+    """What so many rows cost, in rows of whole blocks: others cost a third more, and together no more than a block."""
+    rest = rows % BLOCK
+    return rows + min(rest / 3, BLOCK - rest)
+
+
+def _whole(weight: float) -> int:
+    """The most rows of so much weight in whole blocks; where that would be one only, in tiles, too."""
+    rows = int(weight) // BLOCK * BLOCK
+    return rows if rows >= 2 * BLOCK else rows + int((weight - rows) * 3 / 4) // TILE * TILE
 
 
 def _blend(old: float, new: float) -> float:
