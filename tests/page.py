@@ -33,8 +33,12 @@ class Page:
 
     async def receive(self) -> Frame:
         """The next frame, whatever it is."""
-        async with asyncio.timeout(self.patience):
-            message = await self.socket.receive()
+        try:
+            async with asyncio.timeout(self.patience):
+                message = await self.socket.receive()
+        except TimeoutError as error:
+            last = self.frames[-3:]
+            raise TimeoutError(f"nothing for {self.patience} s; the last frames: {last}") from error
         if message.type is not WSMsgType.TEXT:
             raise Closed(message)
         frame: Frame = json.loads(message.data)
