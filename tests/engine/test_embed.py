@@ -239,7 +239,7 @@ async def test_it_is_nicer_than_chatting_and_first_to_go_without_memory(tmp_path
         pid = embedder.pid
         assert pid is not None
         assert psutil.Process(pid).nice() == 5
-        assert Path(f"/proc/{pid}/oom_score_adj").read_text().strip() == "800"
+        assert Path(f"/proc/{pid}/oom_score_adj").read_text().strip() == "1000"
 
 
 async def test_a_short_request_passes_a_long_one_and_cancelled_ones_are_dropped(

@@ -86,6 +86,16 @@ async def test_a_hung_engine_is_noticed_and_replaced(
     assert engine.state.pid != pid
 
 
+async def test_an_engine_that_has_only_just_begun_goes_before_the_daemon(tmp_path: Path) -> None:
+    engine = Engine(spec(tmp_path, (sys.executable, "-c", "import time; time.sleep(60)")))
+    await engine.start()
+    try:
+        await until(engine, lambda state: state.pid is not None)
+        assert Path(f"/proc/{engine.state.pid}/oom_score_adj").read_text().strip() == "900"
+    finally:
+        await engine.stop(0.1)
+
+
 async def test_an_answer_over_which_the_engine_always_dies_is_given_up(tmp_path: Path) -> None:
     body = (
         "s.sendall(framing.frame(ready))\nwhile b'Generate' not in s.recv(65536): pass\nos.abort()"

@@ -15,15 +15,12 @@ from pathlib import Path
 from typing import Literal
 
 from bramble import garbage
-from bramble.engine import heap, wire
+from bramble.engine import heap, oom, wire
 from bramble.engine.channel import Channel
 
 log = logging.getLogger(__name__)
 
 PR_SET_PDEATHSIG = 1
-OUT_OF_MEMORY_FIRST = "500"
-EMBEDDING_OUT_OF_MEMORY_FIRST = "800"
-"""Texts can be embedded again; people who are being answered would notice."""
 
 
 def main() -> int:
@@ -72,7 +69,7 @@ def _serve(channel: Channel, order: wire.Load) -> int:
 
 def _serve_embedding(channel: Channel, order: wire.LoadEmbedding) -> int:
     be_nice(order.nice, order.ionice)
-    _die_for_memory(EMBEDDING_OUT_OF_MEMORY_FIRST)
+    oom.end_first("self", oom.VERY_FIRST)
     from bramble.engine.embed_model import CannotEmbed, load
     from bramble.engine.embed_worker import EmbedWorker
 
@@ -128,17 +125,9 @@ def die_with_parent() -> None:
     """The kernel ends this process with its parent, even in the middle of a step; Ctrl-C is the parent's to handle."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    # When memory runs out the kernel must choose the engine, not the daemon that can restart it.
-    _die_for_memory(OUT_OF_MEMORY_FIRST)
+    oom.end_first("self")
     if os.getppid() == 1:
         raise SystemExit("the daemon is gone")
-
-
-def _die_for_memory(score: str) -> None:
-    try:
-        Path("/proc/self/oom_score_adj").write_text(score)
-    except OSError:
-        log.warning("oom_score_adj cannot be raised here")
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 
 from bramble.board import delegation
-from bramble.engine import framing, wire
+from bramble.engine import framing, oom, wire
 
 log = logging.getLogger("bramble.engine")
 KEEPING = 0.6
@@ -61,6 +61,7 @@ class EngineProcess:
         except BaseException:
             ours.close()
             raise
+        oom.end_first(process.pid)  # from its first moment: memory may be what ended the one before
         _place(process.pid, spec.group)
         reader, writer = await asyncio.open_unix_connection(sock=ours)
         return cls(process, os.pidfd_open(process.pid), reader, writer)
