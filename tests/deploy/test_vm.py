@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from aiohttp import ClientSession
 
+from tests.daemons import SOMEBODY
 from tests.deploy.appliance import REPO, until
 from tests.deploy.vm import VirtualMachine
 from tests.engine import tiny
@@ -33,8 +34,10 @@ def machine(tmp_path_factory: pytest.TempPathFactory, portable: Path) -> Iterato
     model = tiny.llama(tmp_path_factory.mktemp("model") / "tiny.gguf", context=4096)
     machine = VirtualMachine("trixie", tmp_path_factory.mktemp("vm"))
     try:
-        # What is measured on an emulated processor beside its host's other work says nothing.
-        settings = f"engine: {{threads: 2, spin: 0, model: /var/lib/bramble/models/{model.name}}}"
+        # What is measured on an emulated processor beside its host's other work says nothing. An answer that goes on
+        # by itself is not what was shown before the plug was pulled.
+        engine = f"threads: 2, spin: 0, model: /var/lib/bramble/models/{model.name}"
+        settings = f"{{engine: {{{engine}}}, chat: {{continue_after_restart: false}}}}"
         machine.run(f"mkdir -p /etc/bramble; echo '{settings}' > /etc/bramble/config.yaml")
         command = [REPO / "deploy/deploy.sh", "--wheels", portable, "--ssh", machine.ssh]
         command += ["--model", model, machine.address]
@@ -98,9 +101,9 @@ def test_memory_max_kills_the_engine_and_not_the_daemon(machine: VirtualMachine)
 
 
 async def test_what_was_acknowledged_survives_a_pulled_plug(machine: VirtualMachine) -> None:
-    url, me = f"http://127.0.0.1:{machine.port}", {"Cookie": "bramble=somebody-with-a-phone"}
+    url = f"http://127.0.0.1:{machine.port}"
     until(lambda: ready(machine)["code"] == "200", SECONDS)
-    async with ClientSession(headers=me) as http, page(http, url, patience=SECONDS) as one:
+    async with ClientSession(headers=SOMEBODY) as http, page(http, url, patience=SECONDS) as one:
         said = await one.say("Tell me a long story about a lighthouse.")
         await one.piece(3)
         shown = one.text(said["answer"])
@@ -109,8 +112,8 @@ async def test_what_was_acknowledged_survives_a_pulled_plug(machine: VirtualMach
     await asyncio.to_thread(machine.boot)
     await asyncio.to_thread(until, lambda: ready(machine)["code"] == "200", SECONDS)
     print(f"answers again {time.monotonic() - began:.0f} s after the power came back")
-    async with ClientSession(headers=me) as http, page(http, url, patience=SECONDS) as one:
+    async with ClientSession(headers=SOMEBODY) as http, page(http, url, patience=SECONDS) as one:
         messages = (await one.open(said["conversation"]))["messages"]
     assert [each["role"] for each in messages] == ["user", "assistant"]
     assert messages[0]["text"] == "Tell me a long story about a lighthouse."
-    assert shown.startswith(messages[1]["text"]) or messages[1]["text"].startswith(shown)
+    assert shown.startswith(messages[1]["text"])
