@@ -69,7 +69,7 @@ def _serve(channel: Channel, order: wire.Load) -> int:
 
 def _serve_embedding(channel: Channel, order: wire.LoadEmbedding) -> int:
     be_nice(order.nice, order.ionice)
-    oom.end_first("self", oom.VERY_FIRST)
+    oom.end_first("self", oom.EMBEDDING_SCORE)
     from bramble.engine.embed_model import CannotEmbed, load
     from bramble.engine.embed_worker import EmbedWorker
 

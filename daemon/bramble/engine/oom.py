@@ -6,14 +6,14 @@ from typing import Literal
 
 log = logging.getLogger("bramble.engine")
 
-FIRST = 900
+ENGINE_SCORE = 900
 """Thousandths of the memory there is, or that a control group may have, that the kernel adds to what a process holds
 (`oom_score_adj`, proc_pid_oom_score_adj(5)): so an engine that has only just begun goes before the daemon, too."""
-VERY_FIRST = 1000
+EMBEDDING_SCORE = 1000
 """Texts can be embedded again; people who are being answered would notice."""
 
 
-def end_first(pid: int | Literal["self"], score: int = FIRST) -> None:
+def end_first(pid: int | Literal["self"], score: int = ENGINE_SCORE) -> None:
     """Have the kernel choose this process; it may be gone already."""
     try:
         Path(f"/proc/{pid}/oom_score_adj").write_text(str(score))
