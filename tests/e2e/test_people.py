@@ -251,6 +251,25 @@ async def test_a_key_in_the_moment_a_sheet_closes_counts(daemon: Running, visit:
     await expect(person.input).to_be_focused()
 
 
+@pytest.mark.parametrize("screen", [DESKTOP, PHONE], ids=["beside", "over"])
+@pytest.mark.parametrize("drawer", ["open", "closed"])
+async def test_what_is_typed_after_the_key_belongs_to_the_search(
+    daemon: Running, visit: Visit, screen: dict[str, Any], drawer: str
+) -> None:
+    """Not only from the next frame on, which is late where the processor is busy."""
+    person = await (await visit(daemon.url, **screen)).ready()
+    if (await person.drawer.is_visible()) != (drawer == "open"):
+        await person.button("Conversations").click()
+    await expect(person.drawer).to_be_visible(visible=drawer == "open")
+    focused = await person.page.evaluate("""() => {
+        document.body.dispatchEvent(new KeyboardEvent("keydown", { key: "k", ctrlKey: true, bubbles: true }));
+        return document.activeElement.id;
+    }""")
+    assert focused == "search"
+    await expect(person.drawer).to_be_visible()
+    await expect(person.page.get_by_role("searchbox")).to_be_focused()
+
+
 async def reach(person: Person, name: str, key: str) -> None:
     """Press `key` until the button of this name has the focus."""
     button = person.page.get_by_role("button", name=name).last

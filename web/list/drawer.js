@@ -45,10 +45,12 @@ export function open(is) {
   changed({ drawer: is });
 }
 
-/** To the search, wherever the person is. */
+/** To the search, wherever the person is; at once, as the next key is already meant for it. */
 export function startSearch() {
   open(true);
-  requestAnimationFrame(() => (search.focus(), search.select()));
+  renderDrawer(state);
+  search.focus();
+  search.select();
 }
 
 /** Shows the state. */
