@@ -1,6 +1,8 @@
 """The guards of a whole daemon with the fake engine, on a board whose memory and heat the test changes."""
 
 import asyncio
+import os
+import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from itertools import pairwise
@@ -18,6 +20,7 @@ from tests.page import Page, page
 
 USAGE = "sys/fs/cgroup/system.slice/bramble.service/memory.current"
 TEMPERATURE = "sys/class/thermal/thermal_zone0/temp"
+EVENTS = "sys/fs/cgroup/system.slice/bramble.service/memory.events"
 FREE, FULL = 900_000_000, 2_500_000_000
 """Bytes that the service's group holds; 1.4 GB are allowed."""
 HASTE = {
@@ -112,6 +115,39 @@ async def test_memory_runs_out_and_returns_under_four_answers(daemon: Running, b
     assert all(before < after for before, after in pairwise(sizes[: top + 1]))
     assert all(before > after for before, after in pairwise(sizes[top:]))
     assert sizes[top] == len(Shed) and sizes[-1] == 0
+
+
+async def test_an_engine_killed_while_it_starts_tells_nothing_about_memory(
+    daemon: Running, board: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What a Python holds that only begins bounds no model: the bound of before stays."""
+    engine = daemon.daemon.engine
+
+    def bounds() -> list[str]:
+        return [line for line in caplog.messages if "less than before" in line]
+
+    def kill(kills: int) -> None:
+        put(board, EVENTS, f"oom {kills}\noom_kill {kills}\n")
+        assert engine.state.pid is not None
+        os.kill(engine.state.pid, signal.SIGKILL)
+
+    async def looks(count: int) -> None:
+        for _ in range(count):
+            facts = daemon.daemon.watch.facts
+            await until(lambda facts=facts: daemon.daemon.watch.facts is not facts)
+
+    await looks(2)
+    kill(1)
+    await until(lambda: len(bounds()) == 1)
+    assert engine.state.pid is not None
+    os.kill(engine.state.pid, signal.SIGSTOP)
+    await looks(2)
+    assert engine.state.phase is Phase.RESTARTING
+    kill(2)
+    await until(lambda: len(bounds()) == 2)
+    await daemon.until(Phase.READY)
+    first, second = bounds()
+    assert first == second
 
 
 async def test_who_waits_keeps_the_place(start: Start, board: Path) -> None:

@@ -6,12 +6,14 @@ from bramble.board import memory
 from bramble.board.levels import Change, Shed, State
 from bramble.board.watch import Needs
 from bramble.budget import Budget
-from bramble.engine.client import Engine, EngineState
+from bramble.engine.client import Engine, EngineState, Phase
 from bramble.engine.wire import Limits
 from bramble.scheduler import Scheduler
 
 BESIDE = 60_000_000
 """Bytes that an engine takes beside its weights, at least."""
+HOLDING = (Phase.LOADING, Phase.READY)
+"""When it tells by what it holds how much a model may take: not while Python starts."""
 
 
 class Guards:
@@ -35,8 +37,8 @@ class Guards:
 
     def needs(self) -> Needs:
         """What Bramble is doing now; asked from the watch's thread."""
-        pid = self._engine.state.pid
-        if pid is not None:
+        pid, phase = self._engine.state.pid, self._engine.state.phase
+        if pid is not None and phase in HOLDING:
             self._budget.held = max(self._budget.held, memory.resident((pid,)))
         return Needs(
             owed=self._owed if self._put_away else 0,
