@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-from playwright.async_api import expect
+from playwright.async_api import Route, expect
 
 from bramble.engine.client import Phase
 from tests.conftest import Start
@@ -140,6 +140,26 @@ async def test_drafts_survive_a_reload_each_in_its_conversation(
     await person.page.reload()
     await expect(person.bubbles.last).to_have_text("for the first\nchat")
     await expect(person.input).to_have_value("")
+
+
+async def test_what_is_typed_before_the_page_is_whole_stays(daemon: Running, visit: Visit) -> None:
+    """Its HTML is there, its scripts are still on their way."""
+    person = await (await visit(daemon.url)).ready()
+    await person.input.fill("say ")
+    arrived = asyncio.Event()
+
+    async def late(route: Route) -> None:
+        await arrived.wait()
+        await route.continue_()
+
+    await person.page.route("**/app.js", late)
+    await person.page.reload(wait_until="commit")
+    await person.page.locator("#message").press_sequentially("2")
+    arrived.set()
+    await person.ready()
+    await expect(person.input).to_have_value("say 2")
+    await person.input.press("Enter")
+    await expect(person.bubbles).to_have_text(["say 2"])
 
 
 async def test_at_twice_the_size_everything_is_in_reach(daemon: Running, visit: Visit) -> None:

@@ -11,8 +11,9 @@ const [input, sendButton, stopButton, editing] = ["#message", "#send", "#stop", 
 let visit = -1;
 let edited = null;
 
-/** Binds the input and its buttons. */
+/** Binds the input and its buttons. What was typed before this arrived, on a slow network, stays. */
 export function start() {
+  if (input.value) keepDraft(state.conversation, draftOf(state.conversation) + input.value);
   form.addEventListener("submit", submit);
   input.addEventListener("input", typed);
   input.addEventListener("keydown", pressed);
