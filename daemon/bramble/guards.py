@@ -37,9 +37,9 @@ class Guards:
 
     def needs(self) -> Needs:
         """What Bramble is doing now; asked from the watch's thread."""
-        pid, phase = self._engine.state.pid, self._engine.state.phase
-        if pid is not None and phase in HOLDING:
-            self._budget.held = max(self._budget.held, memory.resident((pid,)))
+        engine = self._engine.state
+        if engine.pid is not None and engine.phase in HOLDING:
+            self._budget.held = max(self._budget.held, memory.resident((engine.pid,)))
         return Needs(
             owed=self._owed if self._put_away else 0,
             answering=self._scheduler.running,
