@@ -12,7 +12,7 @@ import pytest
 
 from bramble.board import cooling, guard, patience, shortage, watch
 from bramble.board.levels import Change, Level, Shed
-from bramble.engine.client import Phase
+from bramble.engine.client import EngineState, Phase
 from tests.board.boards import copy, put
 from tests.conftest import Start
 from tests.daemons import Running
@@ -136,11 +136,15 @@ async def test_an_engine_killed_while_it_starts_tells_nothing_about_memory(
             facts = daemon.daemon.watch.facts
             await until(lambda facts=facts: daemon.daemon.watch.facts is not facts)
 
+    def stop(state: EngineState) -> None:
+        if state.phase is Phase.RESTARTING and state.pid is not None:
+            os.kill(state.pid, signal.SIGSTOP)
+
     await looks(2)
+    unwatch = engine.watch(stop)
     kill(1)
     await until(lambda: len(bounds()) == 1)
-    assert engine.state.pid is not None
-    os.kill(engine.state.pid, signal.SIGSTOP)
+    unwatch()
     await looks(2)
     assert engine.state.phase is Phase.RESTARTING
     kill(2)
