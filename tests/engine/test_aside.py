@@ -1,11 +1,18 @@
-"""Prefixes that make room for a long prompt: kept within their bytes, found again whole, and right."""
+"""Prefixes that make room for another prompt: kept within their bytes, found again whole, and right."""
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bramble.engine.aside import Aside, Prefix
+from bramble.engine.context import Context
+from bramble.engine.llama import Model
+from bramble.engine.prefix import LONG_ROWS, PrefixCache
+from bramble.engine.slot import Slot
+from tests.engine import tiny
 from tests.engine.rig import Ask, Rig
 
 PLACES = ("harbour", "mountain", "desert", "forest")
@@ -51,6 +58,67 @@ def test_a_full_cache_takes_a_prefix_back_in_place_of_another(starter: Path) -> 
             assert again.started.cached_tokens == first[place].done.prompt_tokens - 1
     finally:
         rig.close()
+
+
+class Reader:
+    """Reads prompts into the cache of a tiny model that may set `aside` bytes aside."""
+
+    def __init__(self, context: Context, aside: int) -> None:
+        self.cache = PrefixCache(context, 4, trims=True, aside=aside)
+        self._context = context
+
+    def read(self, tokens: list[int]) -> tuple[Slot, int]:
+        """The slot that holds them now, and how many of them were there before."""
+        slot = self.cache.place(tokens)
+        assert slot is not None
+        cached = len(slot.held)
+        self._context.clear_rows()
+        self._context.add_rows(slot.sequence, tokens[cached:], cached, outputs=0)
+        assert self._context.decode()
+        slot.held += tokens[cached:]
+        return slot, cached
+
+    def size(self, slot: Slot) -> int:
+        """Bytes that what it holds would take aside."""
+        return self._context.state_size(slot.sequence)
+
+    @property
+    def cells(self) -> int:
+        """How many tokens the cache holds."""
+        return sum(len(slot.held) for slot in self.cache.slots)
+
+
+@contextmanager
+def reader(folder: Path, aside: int) -> Generator[Reader]:
+    model = Model(tiny.llama(folder / "tiny.gguf"), mmap=True, progress=lambda _: None)
+    context = Context(model, size=1024, slots=4, batch=512, threads=1)
+    yield Reader(context, aside)
+    context.close()
+
+
+def test_a_short_prompt_too_is_computed_without_others_cells(tmp_path: Path) -> None:
+    first, second = [1, *range(10, 70)], [1, *range(20, 90)]
+    with reader(tmp_path, LIMIT) as people:
+        people.read(first)
+        people.read(second)
+        assert people.cells == len(second)
+        slot, cached = people.read([*first, 5])
+        assert cached == len(first)
+        assert people.cells == len(slot.held)
+
+
+def test_only_a_long_prompt_is_worth_what_is_kept_of_others(tmp_path: Path) -> None:
+    first, second, third = ([1, *range(start, start + 60)] for start in (5, 10, 15))
+    with reader(tmp_path, LIMIT) as people:
+        size = people.size(people.read(first)[0])
+    with reader(tmp_path, size) as people:
+        for tokens in (first, second, third):
+            people.read(tokens)
+        assert people.cells == len(second) + len(third)
+        long = [1, *[7] * LONG_ROWS]
+        people.read(long)
+        assert people.cells == len(long)
+        assert people.read([*third, 5])[1] == len(third)
 
 
 @given(

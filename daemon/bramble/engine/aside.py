@@ -1,6 +1,6 @@
-"""Prefixes moved out of the cache while somebody else reads a long prompt: every new row would scan past their cells.
+"""Prefixes moved out of the cache while somebody else is answered: every new row would scan past their cells.
 
-Plain memory, bounded in bytes; the least recently used go first. Moving one is a copy: milliseconds against seconds.
+Plain memory, bounded in bytes; the least recently used go first. Moving one is a copy: milliseconds, once an answer.
 """
 
 from collections.abc import Callable
@@ -44,9 +44,9 @@ class Aside:
         """Bytes in use."""
         return sum(len(prefix.state) for prefix in self._kept)
 
-    def holds(self, size: int) -> bool:
-        """Whether a state of so many bytes would be kept."""
-        return 0 < size <= self._limit
+    def holds(self, size: int, *, evict: bool = True) -> bool:
+        """Whether a state of so many bytes would be kept; to `evict` older ones may be forgotten for it."""
+        return 0 < size <= self._limit - (0 if evict else self.size)
 
     def keep(self, part: float) -> None:
         """Use this part of the limit, 0 to 1, from now on."""

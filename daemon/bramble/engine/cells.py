@@ -72,13 +72,16 @@ class Cells:
                 state = self._context.state(slot.sequence, part=True)
                 self.checkpoints.put(slot.held[:], state, slot.conversation)
 
-    def set_aside(self, slot: Slot) -> None:
-        """Move an idle slot's prefix out of the cache; where there is no memory for it, it stays."""
+    def set_aside(self, slot: Slot, *, evict: bool = True) -> None:
+        """Move an idle slot's prefix out of the cache; where there is no memory for it, it stays.
+
+        To `evict` older ones may make room for it.
+        """
         if self.alone(slot) <= SMALL_LOSS:
             return
         if self._context.recurrent:
             self.checkpoint(slot)
-        elif self.aside.holds(self._context.state_size(slot.sequence)):
+        elif self.aside.holds(self._context.state_size(slot.sequence), evict=evict):
             self.aside.put(self.prefix(slot))
             self.forget(slot)
             self._balance()

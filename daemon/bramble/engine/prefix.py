@@ -15,7 +15,7 @@ from bramble.engine.ways import Way, Ways
 NO_TOKEN = -1
 """Stands for whatever is asked next."""
 LONG_ROWS = 256
-"""From so many missing tokens on it pays to clear the cache of idle prefixes first."""
+"""From so many missing tokens on it pays to clear the cache of idle prefixes even where that loses older ones."""
 
 
 class PrefixCache:
@@ -59,9 +59,6 @@ class PrefixCache:
         if slot is not None:
             slot.job, slot.parked = job, False
             job.cached = job.reported = len(slot.held)
-            if slot.missing >= LONG_ROWS and not self._context.recurrent:
-                for other in self._cells.idle():
-                    self._cells.set_aside(other)
         return slot
 
     def place(self, tokens: list[int], conversation: str = "") -> Slot | None:
@@ -71,7 +68,15 @@ class PrefixCache:
             own = slot.conversation == conversation
             slot.conversation = conversation
             slot.answered = min(slot.answered, len(slot.held)) if own else 0
+            self._make_way(slot, rows=len(tokens) - len(slot.held))
         return slot
+
+    def _make_way(self, slot: Slot, *, rows: int) -> None:
+        """Each row that is computed from here on would scan past the cells of idle prefixes."""
+        if not self._context.recurrent:
+            for other in self._cells.idle():
+                if other is not slot:
+                    self._cells.set_aside(other, evict=rows >= LONG_ROWS)
 
     def _place(self, tokens: list[int], conversation: str) -> Slot | None:
         idle = self._cells.idle()
