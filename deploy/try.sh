@@ -45,12 +45,15 @@ version=$(sed -n 's/.*"llama-cpp-python==\([^"]*\)".*/\1/p' "$repo/pyproject.tom
 # Without ggml's AMX kernels: where a virtual machine tells of AMX but lacks it they end the process, and weights are not re-tiled.
 cmake_args="-DLLAVA_BUILD=OFF -DLLAMA_OPENSSL=OFF -DGGML_RPC=ON -DGGML_RPC_RDMA=OFF -DCMAKE_C_FLAGS=-U__AMX_INT8__ -DCMAKE_CXX_FLAGS=-U__AMX_INT8__${BRAMBLE_CMAKE_ARGS:+ $BRAMBLE_CMAKE_ARGS}"
 
+cells=$repo/deploy/wheels/cells.cmake
+
 digest() { sha256sum | cut -c1-16; }
 
 # The wheel runs only where all of this is the same: the compiler uses what this very processor can.
 wheel_key() {
   {
     printf '%s\n' "$version" "$cmake_args" "$(uname -m)" "$("$python" -VV)"
+    cat "$cells"
     grep -E '^(model name|flags|Features|CPU [a-z]+)' /proc/cpuinfo | sort -u
   } | digest
 }
@@ -136,7 +139,8 @@ build_wheel() {
   mkdir "$scratch/tmp" "$scratch/wheel"
   say "Building llama-cpp-python $version for this processor: about 10 minutes on a PC, up to an hour on a Raspberry Pi …"
   # pip's own cache knows neither flags nor processor, so it must not answer here.
-  if ! TMPDIR=$scratch/tmp CMAKE_ARGS=$cmake_args CMAKE_BUILD_PARALLEL_LEVEL=$(jobs) PYTHONUNBUFFERED=1 \
+  if ! TMPDIR=$scratch/tmp CMAKE_ARGS="$cmake_args -DCMAKE_PROJECT_llama_cpp_INCLUDE=$(printf %q "$cells")" \
+    CMAKE_BUILD_PARALLEL_LEVEL=$(jobs) PYTHONUNBUFFERED=1 \
     "$venv/bin/python" -m pip wheel -v --no-cache-dir --no-deps --no-binary llama-cpp-python \
     -w "$scratch/wheel" "llama-cpp-python==$version" 2>&1 | tee "$log" | show_progress; then
     rm -rf "$scratch"

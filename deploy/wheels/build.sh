@@ -85,7 +85,7 @@ make_tools() {
 compiler_major() { "${cross}g++" -dumpversion | cut -d. -f1; }
 
 key() {
-  { printf '%s\n' "$version" "$("${cross}g++" --version | head -n 1)"; cat "$0" "$here/aarch64.cmake"; } |
+  { printf '%s\n' "$version" "$("${cross}g++" --version | head -n 1)"; cat "$0" "$here"/*.cmake; } |
     sha256sum | cut -c1-16
 }
 
@@ -105,7 +105,8 @@ build_llama() {
   fi
   arguments="-DLLAVA_BUILD=OFF -DLLAMA_OPENSSL=OFF -DGGML_RPC=ON -DGGML_RPC_RDMA=OFF -DGGML_NATIVE=OFF -DGGML_BACKEND_DL=ON"
   arguments+=" -DGGML_CPU_ALL_VARIANTS=ON -DCMAKE_INSTALL_BINDIR=llama_cpp/lib"
-  if [[ $cross ]]; then arguments+=" -DCMAKE_TOOLCHAIN_FILE=$here/aarch64.cmake"; fi
+  arguments+=" -DCMAKE_PROJECT_llama_cpp_INCLUDE=$(printf %q "$here/cells.cmake")"
+  if [[ $cross ]]; then arguments+=" -DCMAKE_TOOLCHAIN_FILE=$(printf %q "$here/aarch64.cmake")"; fi
   mkdir "$scratch/built"
   _PYTHON_HOST_PLATFORM=linux-aarch64 CMAKE_ARGS=$arguments CMAKE_BUILD_PARALLEL_LEVEL=$(nproc) \
     "$scratch/tools/bin/python" -m pip wheel -v --no-cache-dir --no-deps -w "$scratch/built" "$source" >"$log" 2>&1 ||
