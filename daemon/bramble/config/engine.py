@@ -69,7 +69,7 @@ class EngineSettings(Struct, frozen=True):
             le=5000,
             description="Milliseconds a step may take while someone is being answered.",
         ),
-    ] = 400
+    ] = 450
     aside: Annotated[
         int,
         Meta(
