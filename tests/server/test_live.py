@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import psutil
 import pytest
@@ -23,15 +24,27 @@ async def client(live: Live) -> AsyncIterator[AsyncOpenAI]:
         yield client
 
 
+@pytest.fixture
+async def alone(starter: Path, tmp_path: Path) -> AsyncIterator[AsyncOpenAI]:
+    """Of a daemon that nobody else asks and that guesses nothing: a question is computed in the same shape again."""
+    live = Live(tmp_path / "alone", f"engine.model={starter}", "engine.draft=0")
+    url = f"{await asyncio.to_thread(live.until_ready)}/v1"
+    async with AsyncOpenAI(base_url=url, api_key="any", max_retries=0) as client:
+        yield client
+    live.end()
+
+
 async def name(client: AsyncOpenAI) -> str:
     """The model's name, once it is loaded."""
     patient = client.with_options(max_retries=20)
     return (await patient.models.list()).data[0].id
 
 
-async def test_the_sdk_lists_chats_and_streams_the_same_words(client: AsyncOpenAI) -> None:
-    model = await name(client)
-    # Once before: then both find the prompt in the cache and are computed in the same shape, to the last bit.
+async def test_the_sdk_lists_chats_and_streams_the_same_words(
+    alone: AsyncOpenAI,
+) -> None:
+    client, model = alone, await name(alone)
+    # Once before: then both find the prompt in the cache, in the same cells.
     await client.chat.completions.create(model=model, messages=[QUESTION], max_tokens=1)
     whole = await client.chat.completions.create(
         model=model, messages=[QUESTION], max_tokens=24, temperature=0
