@@ -104,6 +104,8 @@ def _plan_rows(path: Path, plan: Plan, *, asked: bool) -> Iterator[tuple[str, st
     )
     yield "model", str(path)
     yield "weights", f"{_gigabytes(plan.weights)}, {held}"
+    if plan.in_file:
+        yield "in the file", f"{_gigabytes(plan.in_file)} of which rows are read as they are needed"
     yield "context", f"{_gigabytes(plan.kv)} for {plan.context:,} tokens (KV cache)"
     yield "compute", _gigabytes(plan.compute)
     yield "process", _gigabytes(plan.process)

@@ -11,13 +11,12 @@ from bramble.engine import wire
 from bramble.engine.memory import available, budget
 from bramble.engine.plan import Rung, rungs
 from bramble.engine.survey import Check, Plan
-from bramble.engine.weights import Tensor, bytes_per_token, largest_repacked, looked_up
+from bramble.engine.weights import bytes_per_token
 from bramble.survey import run
 from tests.engine import tiny
 from tests.engine.rig import Ask, Rig
 
 STORY = "The old lighthouse keeper wrote a letter every evening. "
-Q4, Q8, F32 = 2, 8, 0
 LARGER = os.environ.get("BRAMBLE_LARGER_MODEL", "")
 
 
@@ -156,27 +155,13 @@ def test_a_context_below_the_smallest_is_tried_as_it_is() -> None:
 
 def test_which_weights_a_token_reads() -> None:
     held = {
-        "token_embd.weight": Tensor(1000, Q4),
-        "blk.0.attn_q.weight": Tensor(300, Q4),
-        "blk.0.ffn_up_exps.weight": Tensor(800, Q4),
+        "token_embd.weight": 1000,
+        "blk.0.attn_q.weight": 300,
+        "blk.0.ffn_up_exps.weight": 800,
     }
     assert bytes_per_token(held, experts=8, experts_used=2) == 1000 + 300 + 200
-    assert looked_up(held) == 0
-    untied = held | {"output.weight": Tensor(2000, Q8)}
+    untied = held | {"output.weight": 2000}
     assert bytes_per_token(untied, experts=0, experts_used=0) == 300 + 800 + 2000
-    assert looked_up(untied) == 1000
-
-
-@pytest.mark.parametrize(("repacked", "largest"), [(0, 0), (1100, 800), (2000, 2000), (3100, 2000)])
-def test_the_largest_repacked_tensor(repacked: int, largest: int) -> None:
-    held = {
-        "token_embd.weight": Tensor(5000, Q4),
-        "output.weight": Tensor(2000, Q8),
-        "blk.0.attn_q.weight": Tensor(300, Q4),
-        "blk.0.ffn_up.weight": Tensor(800, Q4),
-        "blk.0.attn_norm.weight": Tensor(7, F32),
-    }
-    assert largest_repacked(held, repacked) == largest
 
 
 def test_the_budget_leaves_a_reserve() -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -73,6 +74,21 @@ async def test_after_kill_9_a_new_engine_goes_on_with_every_answer(engine: Engin
     assert engine.state.pid not in (None, pid)
     assert engine.state.restarts == 1
     assert await collect(engine, tokens=4)
+
+
+async def test_a_file_that_is_cut_while_it_is_read_is_told(starter: Path, tmp_path: Path) -> None:
+    model = Path(shutil.copy(starter, tmp_path))
+    engine, told = Engine(spec(model)), list[EngineState]()
+    engine.watch(told.append)
+    await engine.start()
+    await until(engine, lambda state: state.phase is Phase.READY)
+    os.truncate(model, model.stat().st_size // 2)
+    answer = asyncio.create_task(collect(engine))
+    await until(engine, lambda state: state.phase is Phase.FAILED)
+    with pytest.raises(ModelUnavailable, match="cannot be used"):
+        await answer
+    assert "The model's file was changed" in " ".join(state.reason for state in told)
+    await engine.stop(5)
 
 
 async def test_a_hung_engine_is_noticed_and_replaced(

@@ -69,13 +69,14 @@ def _describe(writer: gguf.GGUFWriter, width: int) -> None:
 
 
 def _vocabulary(writer: gguf.GGUFWriter) -> int:
-    """Three special tokens and the bytes; returns how many tokens that is."""
-    tokens = ["<unk>", "<s>", "</s>", *(f"<0x{byte:02X}>" for byte in range(256))]
+    """Special tokens and the bytes; returns how many tokens that is, a multiple of 8 as re-tiled weights need it."""
+    spare = [f"<spare{number}>" for number in range(5)]
+    tokens = ["<unk>", "<s>", "</s>", *(f"<0x{byte:02X}>" for byte in range(256)), *spare]
     types = [gguf.TokenType.UNKNOWN, gguf.TokenType.CONTROL, gguf.TokenType.CONTROL]
     writer.add_tokenizer_model("llama")
     writer.add_token_list(tokens)
     writer.add_token_scores([0.0] * len(tokens))
-    writer.add_token_types([*types, *[gguf.TokenType.BYTE] * 256])
+    writer.add_token_types([*types, *[gguf.TokenType.BYTE] * 256, *[gguf.TokenType.UNUSED] * 5])
     writer.add_bos_token_id(1)
     writer.add_eos_token_id(2)
     writer.add_unk_token_id(0)

@@ -16,7 +16,7 @@ from bramble.engine.memory import available, peak
 from bramble.engine.survey import Bench, Report, Speed, Step
 from bramble.engine.threads import cores, pin
 from bramble.engine.tune import Counts, best, candidates, key, remember
-from bramble.engine.weights import bytes_per_token, tensors
+from bramble.engine.weights import bytes_per_token, sizes
 
 LOADING, BANDWIDTH = 0.15, 0.05
 """Shares of the whole time, for the progress bar."""
@@ -86,7 +86,7 @@ def _weights(parts: Loaded, path: Path) -> int:
     model = parts.model
     architecture = model.meta("general.architecture")
     return bytes_per_token(
-        tensors(path),
+        sizes(path),
         experts=int(model.meta(f"{architecture}.expert_count") or 0),
         experts_used=int(model.meta(f"{architecture}.expert_used_count") or 0),
     )

@@ -9,6 +9,7 @@ from typing import Any
 
 from bramble.engine.context import Context
 from bramble.engine.llama import Adjust, C, Model, nothing_else
+from bramble.engine.lookup import looked_up
 
 FLOAT_BYTES = 4
 REPACKED, REMOTE = "CPU_REPACK", "RPC"
@@ -17,13 +18,15 @@ REPACKED, REMOTE = "CPU_REPACK", "RPC"
 
 @dataclass(frozen=True)
 class Buffers:
-    """Sizes in bytes. `repacked` is a part of `weights`; `outputs` are the logits of one step.
+    """Sizes in bytes. `repacked` and `looked_up` are parts of `weights`; of the latter a token reads only a row.
 
+    `outputs` are the logits of one step.
     `away` is what other machines hold, all together, by their address.
     """
 
     weights: int
     repacked: int
+    looked_up: int
     kv: int
     compute: int
     outputs: int
@@ -69,6 +72,7 @@ class DryModel:
         return Buffers(
             weights=sum(part["model"] for part in parts.values()),
             repacked=parts.get(REPACKED, Counter())["model"],
+            looked_up=looked_up(self._model),
             kv=sum(part["context"] for part in parts.values()),
             compute=sum(part["compute"] for part in parts.values()),
             outputs=(slots + guess_rows) * self.vocab_size * FLOAT_BYTES,

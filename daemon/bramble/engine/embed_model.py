@@ -13,6 +13,7 @@ import psutil
 from bramble.engine.card import card_of
 from bramble.engine.dryrun import repacks
 from bramble.engine.llama import C, LoadError, Model
+from bramble.engine.lookup import keep_in_file
 from bramble.engine.threads import cores
 from bramble.engine.wire import LoadEmbedding, Ready
 
@@ -44,6 +45,7 @@ def load(order: LoadEmbedding, progress: Callable[[float], None]) -> tuple["Embe
     try:
         _check_memory(path)
         model = Model(path, mmap=not repacks(path), progress=progress)
+        keep_in_file(model, path)
         threads = min(order.threads, len(cores()))
         embedding = EmbeddingModel(model, context=order.context, threads=threads)
     except OSError as error:

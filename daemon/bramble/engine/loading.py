@@ -12,6 +12,7 @@ from bramble.engine.card import card_of
 from bramble.engine.context import Context
 from bramble.engine.keeper import Keeper, kept_files
 from bramble.engine.llama import LoadError, Model, nothing_else
+from bramble.engine.lookup import keep_in_file
 from bramble.engine.plan import plan
 from bramble.engine.prefix import PrefixCache
 from bramble.engine.rpc import Spread, WorkerAway, spread, stay_alive
@@ -77,6 +78,7 @@ def load(order: Load, progress: Callable[[float], None]) -> Loaded:
             progress=progress,
             adjust=shared.apply if shared else nothing_else,
         )
+        keep_in_file(model, path)
         _check_chats(model, path)
         template, kind = _template(model)
         with zeros_given_back(held.kv):

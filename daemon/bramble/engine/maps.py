@@ -1,6 +1,7 @@
 """The memory that this process has mapped (proc(5)), and what the kernel is told about it (madvise(2))."""
 
 import ctypes
+import mmap
 from pathlib import Path
 
 Range = tuple[int, int]
@@ -8,11 +9,33 @@ Range = tuple[int, int]
 
 _libc = ctypes.CDLL(None)
 _libc.madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
+_libc.munmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
+_libc.mmap.restype = ctypes.c_void_p
+_libc.mmap.argtypes = [
+    ctypes.c_void_p,
+    ctypes.c_size_t,
+    ctypes.c_int,
+    ctypes.c_int,
+    ctypes.c_int,
+    ctypes.c_long,
+]
+_FAILED = ctypes.c_void_p(-1).value
 
 
 def advise(piece: Range, advice: int) -> None:
     """Pass one of mmap's `MADV_` on; what the kernel does not take changes nothing. `piece` begins with a page."""
     _libc.madvise(piece[0], piece[1] - piece[0], advice)
+
+
+def map_file(file: int, start: int, size: int) -> Range | None:
+    """Map `size` bytes of an open file, from `start` on, which begins a page. None where the kernel does not."""
+    address = _libc.mmap(None, size, mmap.PROT_READ, mmap.MAP_SHARED, file, start)
+    return None if address == _FAILED else (address, address + size)
+
+
+def unmap(piece: Range) -> None:
+    """Take back what `map_file` gave."""
+    _libc.munmap(piece[0], piece[1] - piece[0])
 
 
 def anonymous() -> list[Range]:

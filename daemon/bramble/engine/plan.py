@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 import msgspec
@@ -12,7 +11,6 @@ from bramble.engine.llama import nothing_else
 from bramble.engine.memory import budget, resident
 from bramble.engine.rpc import Spread
 from bramble.engine.survey import Plan
-from bramble.engine.weights import Tensor, largest_repacked, looked_up, tensors
 from bramble.engine.wire import Load
 
 SMALLEST_CONTEXT = 512
@@ -113,11 +111,6 @@ class _Dry:
         for model in self._models.values():
             model.close()
 
-    @cached_property
-    def _tensors(self) -> dict[str, Tensor]:
-        """Read only after llama.cpp has: it says better what is wrong with a file."""
-        return tensors(self._path)
-
     def _model(self, repack: bool) -> DryModel:
         if repack not in self._models:
             adjust = self._spread.apply if self._spread else nothing_else
@@ -135,11 +128,15 @@ class _Dry:
 
     def plan(self, rung: Rung, room: int) -> Plan:
         buffers = self._buffers(rung)
-        staging = largest_repacked(self._tensors, buffers.repacked)
+        rows = buffers.looked_up
         process = self._process(rung)
         working = buffers.kv + buffers.compute + buffers.outputs
-        peak = process + buffers.weights + max(working, staging)
-        spared = 0 if rung.repack else looked_up(self._tensors)
+        if rung.repack:  # they are in memory only until all is read, before there is a context
+            weights, in_file, spared = buffers.weights - rows, rows, 0
+            process += max(rows - working, 0)
+        else:
+            weights, in_file, spared = buffers.weights, 0, rows
+        peak = process + weights + working
         short = self._spread.short(buffers.away) if self._spread else ""
         return Plan(
             fits=peak - spared <= room and not short,
@@ -148,11 +145,12 @@ class _Dry:
             batch=rung.batch,
             repack=rung.repack,
             windowed=rung.windowed,
-            weights=buffers.weights,
+            weights=weights,
+            in_file=in_file,
             repacked=buffers.repacked,
             kv=buffers.kv,
             compute=buffers.compute + buffers.outputs,
-            process=process + max(staging - working, 0),
+            process=process,
             peak=peak,
             spared=spared,
             room=room,

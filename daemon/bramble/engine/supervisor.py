@@ -264,6 +264,8 @@ class Supervisor:
         load = self._spec.load
         if code == -signal.SIGABRT and isinstance(load, wire.Load) and load.rpc:
             return "The connection to a machine that computes a part of the model broke."
+        if code == -signal.SIGBUS:
+            return "The model's file was changed, or it cannot be read any more."
         if code != -signal.SIGKILL or self._ration is None:
             return ""
         return self._ration.killed()

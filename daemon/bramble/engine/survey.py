@@ -73,11 +73,12 @@ class Plan(msgspec.Struct, frozen=True, tag=True):
     """How a model would be held, or why not. Sizes in bytes.
 
     `batch` are the most rows of a step. `repack`: weights are re-tiled for this CPU (`repacked` bytes of `weights`),
-    else mapped from the file; `windowed`: sliding layers keep only their window. `process` is all that is neither
-    weights nor the context's. `peak` is all of it, `room` what there is; of the peak `spared` are mapped weights that
-    are hardly read, which the kernel takes back for nothing where memory is short. `reasons` say in sentences what was
-    given up, or why nothing fits; `advice` which model would. `away` is what other machines hold,
-    `short` says which of these has too little memory.
+    else mapped from the file; `windowed`: sliding layers keep only their window. `in_file` is what is beside `weights`
+    and stays in the file, from which rows are read as they are needed. `process` is all that is neither weights nor the
+    context's. `peak` is all of it, `room` what there is; of the peak `spared` are mapped weights that are hardly read,
+    which the kernel takes back for nothing where memory is short. `reasons` say in sentences what was given up, or why
+    nothing fits; `advice` which model would. `away` is what other machines hold, `short` says which of these has too
+    little memory.
     """
 
     fits: bool
@@ -86,6 +87,7 @@ class Plan(msgspec.Struct, frozen=True, tag=True):
     batch: int
     repack: bool
     weights: int
+    in_file: int
     repacked: int
     kv: int
     compute: int
