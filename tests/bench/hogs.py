@@ -14,14 +14,14 @@ SPIN = (
 
 
 @asynccontextmanager
-async def hogs() -> AsyncGenerator[None, None]:
-    """One for each core that this process may use."""
+async def hogs() -> AsyncGenerator[list[int], None]:
+    """One for each core that this process may use; their process ids."""
     running = [
         await asyncio.create_subprocess_exec(sys.executable, "-c", SPIN)
         for _ in os.sched_getaffinity(0)
     ]
     try:
-        yield
+        yield [hog.pid for hog in running]
     finally:
         for hog in running:
             hog.kill()

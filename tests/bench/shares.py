@@ -1,7 +1,7 @@
-"""A share of a core for a process tree, so that several boards can be played on one machine."""
+"""Processor time by control groups: a share of a core, so that one machine plays several boards, or a weight."""
 
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
@@ -15,6 +15,9 @@ PERIOD = 20_000
 SHARE = 0.3
 """Of a core. Engines of one thread are all pinned to the same one: three of them fit; whoever asks has the other."""
 
+DEFAULT_WEIGHT, SHARES = 100, 1024
+"""What a group weighs that says nothing, as systemd says it and as cpu.shares does."""
+
 _numbers = count()
 
 
@@ -24,16 +27,33 @@ def share(pid: int, part: float = SHARE) -> Generator[None]:
 
     The kernel's CPU bandwidth control (cpu.cfs_quota_us, version 1 control groups).
     """
+    period, quota = ("cpu.cfs_period_us", PERIOD), ("cpu.cfs_quota_us", round(PERIOD * part))
+    with _group([pid], period, quota):
+        yield
+
+
+@contextmanager
+def weight(pids: Sequence[int], value: int) -> Generator[None]:
+    """These processes and their children are in a group that weighs so much, as `CPUWeight=` says it. Raises Missing.
+
+    The kernel's cpu.shares (version 1 control groups); a group that says nothing weighs 100.
+    """
+    with _group(pids, ("cpu.shares", value * SHARES // DEFAULT_WEIGHT)):
+        yield
+
+
+@contextmanager
+def _group(pids: Sequence[int], *settings: tuple[str, int]) -> Generator[None]:
     folder = _own() / f"bramble-bench-{os.getpid()}-{next(_numbers)}"
     try:
         folder.mkdir()
-        (folder / "cpu.cfs_period_us").write_text(str(PERIOD))
-        (folder / "cpu.cfs_quota_us").write_text(str(round(PERIOD * part)))
-        root = psutil.Process(pid)
-        for each in (root, *root.children(recursive=True)):
-            (folder / "cgroup.procs").write_text(str(each.pid))
+        for name, value in settings:
+            (folder / name).write_text(str(value))
+        for root in map(psutil.Process, pids):
+            for each in (root, *root.children(recursive=True)):
+                (folder / "cgroup.procs").write_text(str(each.pid))
     except OSError as error:
-        raise Missing(f"no share of a core can be given here: {error}") from error
+        raise Missing(f"processor time cannot be shared out here: {error}") from error
     try:
         yield
     finally:

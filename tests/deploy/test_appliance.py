@@ -93,6 +93,8 @@ def test_nothing_is_denied_that_it_needs(appliance: Appliance) -> None:
     cores = appliance.run(f"cat /proc/{engine}/task/*/status | grep Cpus_allowed_list").split("\n")
     assert len({line.split()[-1] for line in cores}) == len(cores)
     assert int(appliance.run(f"cat /proc/{engine}/oom_score_adj")) >= 500
+    assert appliance.property("ControlGroup") == "/bramble.service", "weighed against all others"
+    assert appliance.property("CPUWeight") == "2000"
     assert appliance.property("LimitNICE") == "30"  # 20 - (-10), as the kernel counts
     granted = appliance.run(f"grep 'Max nice priority' /proc/{engine}/limits").split()[-1]
     nice = appliance.run(f"ps -o ni= -p {engine}")
