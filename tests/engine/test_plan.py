@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from bramble.config import EngineSettings
 from bramble.engine import wire
 from bramble.engine.memory import available, budget
 from bramble.engine.plan import Rung, rungs
@@ -48,9 +49,10 @@ def test_the_prediction_for_a_larger_model(context: int) -> None:
 
 
 def hold_to_the_prediction(model: Path, context: int) -> None:
-    """Once its cache is full: cells that were never used take no memory."""
-    plan = planned(model, context=context)
-    rig = Rig(model, context=context)
+    """Once its cache is full, in steps as they are by default: cells that were never used take no memory."""
+    batch = EngineSettings().batch
+    plan = planned(model, context=context, batch=batch)
+    rig = Rig(model, context=context, changes={"batch": batch})
     some, more = (rig.answer(Ask(STORY * n, tokens=4)).done.prompt_tokens for n in (10, 20))
     full = rig.answer(Ask(STORY * ((context - 80) * 10 // (more - some)), tokens=8)).done
     assert full.prompt_tokens > 0.9 * context
