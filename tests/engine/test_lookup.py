@@ -8,6 +8,7 @@ from pathlib import Path
 import gguf
 import pytest
 
+from bramble.engine import lookup
 from bramble.engine.llama import C, Model
 from bramble.engine.lookup import keep_in_file, looked_up
 from bramble.engine.survey import Check, Plan
@@ -138,6 +139,18 @@ def test_a_file_that_is_gone_changes_nothing(untied: Path, tmp_path: Path, opene
     before = logits(model)
     keep_in_file(model, tmp_path / "gone.gguf")
     keep_in_file(model, Path(__file__))
+    assert logits(model) == before
+
+
+def test_a_library_that_does_not_tell_where_they_are(
+    untied: Path, opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another build of it, whose functions have other names."""
+    monkeypatch.setattr(lookup, "_tensor_map", None)
+    model = opened(untied)
+    assert looked_up(model) == 0
+    before = logits(model)
+    keep_in_file(model, untied)
     assert logits(model) == before
 
 

@@ -54,9 +54,12 @@ class _Tensor(ctypes.Structure):
     )
 
 
-_tensor_map = function(
-    "_Z29llama_internal_get_tensor_mapB5cxx11PK11llama_model", ctypes.POINTER(_Vector), P
-)
+try:
+    _tensor_map = function(
+        "_Z29llama_internal_get_tensor_mapB5cxx11PK11llama_model", ctypes.POINTER(_Vector), P
+    )
+except AttributeError:  # built otherwise: everything stays in memory
+    _tensor_map = None
 _name = function("ggml_get_name", TEXT, P)
 _nbytes = function("ggml_nbytes", SIZE, P)
 _data = function("ggml_get_data", P, P)
@@ -121,6 +124,8 @@ def _looked_up(model: Model) -> list[Pointer]:
 
 
 def _tensors(model: Model) -> Iterator[Pointer]:
+    if _tensor_map is None:
+        return
     vector = _tensor_map(model.pointer).contents
     for entry in range(vector.begin, vector.end, ctypes.sizeof(_Entry)):
         yield _Entry.from_address(entry).tensor
