@@ -4,19 +4,27 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bramble.engine import wire
 from bramble.engine.aside import Aside, Prefix
+from bramble.engine.candidates import candidates, logits
 from bramble.engine.context import Context
-from bramble.engine.llama import Model
+from bramble.engine.llama import C, Model
 from bramble.engine.prefix import LONG_ROWS, PrefixCache
-from bramble.engine.slot import Slot
+from bramble.engine.sample import Sampler
+from bramble.engine.slot import Job, Slot
+from bramble.engine.text import TextStream
 from tests.engine import tiny
 from tests.engine.rig import Ask, Rig
+from tests.engine.scanned import watch
 
 PLACES = ("harbour", "mountain", "desert", "forest")
 LIMIT = 64 << 20
+CELLS = 32
+"""A step attends over whole blocks of so many."""
 
 
 def long(place: str) -> Ask:
@@ -63,20 +71,36 @@ def test_a_full_cache_takes_a_prefix_back_in_place_of_another(starter: Path) -> 
 class Reader:
     """Reads prompts into the cache of a tiny model that may set `aside` bytes aside."""
 
-    def __init__(self, context: Context, aside: int) -> None:
+    def __init__(self, model: Model, context: Context, aside: int) -> None:
         self.cache = PrefixCache(context, 4, trims=True, aside=aside)
-        self._context = context
+        self._model, self._context = model, context
 
     def read(self, tokens: list[int]) -> tuple[Slot, int]:
         """The slot that holds them now, and how many of them were there before."""
         slot = self.cache.place(tokens)
         assert slot is not None
         cached = len(slot.held)
-        self._context.clear_rows()
-        self._context.add_rows(slot.sequence, tokens[cached:], cached, outputs=0)
-        assert self._context.decode()
-        slot.held += tokens[cached:]
+        self.compute(slot, tokens[cached:])
         return slot, cached
+
+    def compute(self, slot: Slot, tokens: list[int]) -> None:
+        """What follows in a slot, in one step; the last token gets logits."""
+        self._context.clear_rows()
+        self._context.add_rows(slot.sequence, tokens, len(slot.held), outputs=1)
+        assert self._context.decode()
+        slot.held += tokens
+
+    def logits(self, slot: Slot, token: int) -> list[float]:
+        """What would follow a token, which leaves no trace."""
+        self.compute(slot, [token])
+        self._context.forget(slot.sequence, len(slot.held) - 1)
+        slot.held.pop()
+        return list(logits(candidates().load(self._context, 0)))
+
+    def job(self, tokens: list[int]) -> Job:
+        """An answer to a prompt."""
+        sampler = Sampler(self._model, wire.Sampling(), 0, [])
+        return Job(1, tokens[:], len(tokens), 8, sampler, TextStream(()))
 
     def size(self, slot: Slot) -> int:
         """Bytes that what it holds would take aside."""
@@ -92,7 +116,7 @@ class Reader:
 def reader(folder: Path, aside: int) -> Generator[Reader]:
     model = Model(tiny.llama(folder / "tiny.gguf"), mmap=True, progress=lambda _: None)
     context = Context(model, size=1024, slots=4, batch=512, threads=1)
-    yield Reader(context, aside)
+    yield Reader(model, context, aside)
     context.close()
 
 
@@ -119,6 +143,35 @@ def test_only_a_long_prompt_is_worth_what_is_kept_of_others(tmp_path: Path) -> N
         people.read(long)
         assert people.cells == len(long)
         assert people.read([*third, 5])[1] == len(third)
+
+
+def test_who_was_behind_others_moves_up_when_they_go_even_while_answering(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scanned: list[int] = []
+    params = C.llama_context_default_params()
+    params.cb_eval = watch(scanned)
+    monkeypatch.setattr(C, "llama_context_default_params", lambda: params)
+    system = [1, *range(5, 25)]
+    first, second = ([*system, *[start] * 400] for start in (30, 31))
+    third = [*system, *[32] * 300]
+    with reader(tmp_path, LIMIT) as people:
+        size = people.size(people.read(first)[0])
+    with reader(tmp_path, size) as people:
+        for tokens in (first, second):
+            people.read(tokens)
+        running, _ = people.read([*system, 40, 41])
+        running.job = people.job(running.held)
+        before = people.logits(running, 42)
+        assert scanned[-1] > len(second)  # which has no room beside the first, and stays in front
+        slot, cached = people.read(third)
+        assert cached == len(system)
+        after = people.logits(running, 42)
+        assert scanned[-1] - (len(third) + 3) < CELLS
+        assert max(abs(a - b) for a, b in zip(before, after, strict=True)) < 1e-3
+        running.job = None
+        assert people.read([*third, 5]) == (slot, len(third))
+        assert people.read([*second, 5])[1] == len(second)
 
 
 @given(

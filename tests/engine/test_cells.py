@@ -1,6 +1,5 @@
 """Over how many cells of the cache a step attends, as llama.cpp is built for Bramble, and how the build sees to it."""
 
-import ctypes
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -8,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from bramble.engine.ggml import function
 from bramble.engine.llama import C
+from tests.engine.scanned import watch
 from tests.engine.tiny import llama
 
 CHANGE = Path(__file__).parents[2] / "deploy/wheels/cells.cmake"
@@ -17,23 +16,10 @@ SOURCE = Path("vendor/llama.cpp/src/llama-kv-cache.cpp")
 THEIRS = 'const uint32_t n_pad_cur = std::max(n_pad, 256u); // "a"; [b]\\n\n'
 
 
-class Tensor(ctypes.Structure):
-    """`struct ggml_tensor`, as far as its shape."""
-
-    _fields_ = (("type", ctypes.c_int), ("buffer", ctypes.c_void_p), ("ne", ctypes.c_int64 * 4))
-
-
 def cells(model: Path, steps: Sequence[int]) -> list[int]:
     """How many cells each of these steps (so many tokens a step, of one sequence) attends over."""
-    name = function("ggml_get_name", ctypes.c_char_p, ctypes.c_void_p)
     seen: list[int] = []
-
-    @C.ggml_backend_sched_eval_callback
-    def look(tensor: int, ask: bool, _: object) -> bool:
-        if ask and name(tensor) == b"kq-0":
-            seen.append(Tensor.from_address(tensor).ne[0])
-        return not ask
-
+    look = watch(seen)
     loaded = C.llama_model_load_from_file(str(model).encode(), C.llama_model_default_params())
     assert loaded
     params = C.llama_context_default_params()

@@ -22,6 +22,7 @@ class Cells:
 
     def __init__(self, context: Context, slots: list[Slot], *, trims: bool, aside: int) -> None:
         self._context, self.slots = context, slots
+        self._moves = trims and not context.window
         self._bytes = self._allowed = aside
         self.marks = aside > 0 and (not trims or context.window > 0)
         """Whether prompts are to be marked with places for checkpoints."""
@@ -44,6 +45,14 @@ class Cells:
         """How many of a slot's tokens no other slot holds as well."""
         others = (common_prefix(slot.held, o.held) for o in self.slots if o is not slot)
         return len(slot.held) - max(others, default=0)
+
+    def used(self) -> int:
+        """How many cells hold something: what slots have in common is there once."""
+        used, before = 0, list[list[int]]()
+        for slot in self.slots:
+            used += len(slot.held) - max((common_prefix(slot.held, b) for b in before), default=0)
+            before.append(slot.held)
+        return used
 
     def forget(self, slot: Slot) -> None:
         """Drop all of a slot's cells."""
@@ -85,6 +94,41 @@ class Cells:
             self.aside.put(self.prefix(slot))
             self.forget(slot)
             self._balance()
+
+    def close_ranks(self, freed: int) -> None:
+        """Move what is no more than the cells just `freed` into the first free ones, running answers too.
+
+        A step scans all cells up to the last in use, and what was placed behind others stays there when they go. Not
+        where a part of the state cannot be dropped or is not kept.
+        """
+        if not self._moves:
+            return
+        moving = [slot for slot in self.slots if 0 < len(slot.held) <= freed]
+        there = [slot for slot in self.slots if slot.held and slot not in moving]
+        for slot in moving:
+            if self._move(slot):
+                self._join(slot, there)
+                there.append(slot)
+
+    def _move(self, slot: Slot) -> bool:
+        """Whether it lies elsewhere now. On the way it takes memory, no more than what is set aside may."""
+        if not 0 < self._context.state_size(slot.sequence) <= self._allowed:
+            return False
+        state = self._context.state(slot.sequence)
+        self._context.forget(slot.sequence)
+        if not self._context.restore(slot.sequence, state):
+            self.forget(slot)
+        return bool(slot.held)
+
+    def _join(self, slot: Slot, others: list[Slot]) -> None:
+        """What it holds in common with one of these, it had in the same cells."""
+        size, source = max(
+            ((common_prefix(slot.held, other.held), other) for other in others),
+            key=lambda shared: shared[0],
+            default=(0, slot),
+        )
+        if size:
+            self._context.join(source.sequence, slot.sequence, size)
 
     def _balance(self) -> None:
         """Checkpoints have what prefixes leave."""

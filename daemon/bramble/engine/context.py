@@ -120,6 +120,11 @@ class Context:
         """Let `target` use the first `end` cells of `source` too; nothing is computed or copied."""
         C.llama_memory_seq_cp(self._memory, source, target, 0, end)
 
+    def join(self, source: int, target: int, end: int) -> None:
+        """Let `target` use `source`'s first `end` cells instead of its own, which hold the same."""
+        C.llama_memory_seq_rm(self._memory, target, 0, end)
+        self.share(source, target, end)
+
     def covers(self, sequence: int, size: int) -> bool:
         """Whether all that the token behind the first `size` ones looks at is still there, in every layer."""
         oldest: int = C.llama_memory_seq_pos_min(self._memory, sequence) if self.window else 0

@@ -16,6 +16,8 @@ NO_TOKEN = -1
 """Stands for whatever is asked next."""
 LONG_ROWS = 256
 """From so many missing tokens on it pays to clear the cache of idle prefixes even where that loses older ones."""
+MANY_CELLS = 256
+"""From so many free cells on it pays to move what may lie behind them."""
 
 
 class PrefixCache:
@@ -63,20 +65,24 @@ class PrefixCache:
 
     def place(self, tokens: list[int], conversation: str = "") -> Slot | None:
         """An idle slot that holds as much of `tokens` as there is, and nothing else; None if all are taken."""
+        used = self._cells.used()
         slot = self._place(tokens, conversation)
         if slot is not None:
             own = slot.conversation == conversation
             slot.conversation = conversation
             slot.answered = min(slot.answered, len(slot.held)) if own else 0
-            self._make_way(slot, rows=len(tokens) - len(slot.held))
+            if not self._context.recurrent:
+                self._make_way(slot, rows=len(tokens) - len(slot.held))
+                freed = used - self._cells.used()
+                if freed >= MANY_CELLS:
+                    self._cells.close_ranks(freed)
         return slot
 
     def _make_way(self, slot: Slot, *, rows: int) -> None:
         """Each row that is computed from here on would scan past the cells of idle prefixes."""
-        if not self._context.recurrent:
-            for other in self._cells.idle():
-                if other is not slot:
-                    self._cells.set_aside(other, evict=rows >= LONG_ROWS)
+        for other in self._cells.idle():
+            if other is not slot:
+                self._cells.set_aside(other, evict=rows >= LONG_ROWS)
 
     def _place(self, tokens: list[int], conversation: str) -> Slot | None:
         idle = self._cells.idle()
