@@ -102,11 +102,13 @@ def test_rows_of_one_batch_are_drawn_as_in_steps(model: Model, context: Context)
             drawn.append(steps.draw(context, compute(context, [token], place, 1)))
         context.forget(0, len(prompt) - 1)
         first = compute(context, rows, len(prompt) - 1, len(rows))
-        same += drawn == [batch.draw(context, first + row) for row in range(len(rows))]
+        for row, token in enumerate(drawn, start=first):
+            same += batch.draw(context, row) == token
         steps.close()
         batch.close()
         context.forget(0)
-    assert same >= len(SEEDS) - 2, "more than float order can explain"
+    # 94 % where a step of many rows has kernels of its own (AVX-512), 58 % with seeds that have nothing in common.
+    assert same >= 0.85 * len(SEEDS) * len(rows), "more than float order can explain"
 
 
 def test_a_row_beside_three_fills_their_tile(model: Model) -> None:
