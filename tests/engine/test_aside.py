@@ -145,13 +145,19 @@ def test_only_a_long_prompt_is_worth_what_is_kept_of_others(tmp_path: Path) -> N
         assert people.read([*third, 5])[1] == len(third)
 
 
-def test_who_was_behind_others_moves_up_when_they_go_even_while_answering(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    scanned: list[int] = []
+@pytest.fixture
+def scanned(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many cells each step attends over, of contexts that are made from here on."""
+    seen: list[int] = []
     params = C.llama_context_default_params()
-    params.cb_eval = watch(scanned)
+    params.cb_eval = watch(seen)
     monkeypatch.setattr(C, "llama_context_default_params", lambda: params)
+    return seen
+
+
+def test_who_was_behind_others_moves_up_when_they_go_even_while_answering(
+    tmp_path: Path, scanned: list[int]
+) -> None:
     system = [1, *range(5, 25)]
     first, second = ([*system, *[start] * 400] for start in (30, 31))
     third = [*system, *[32] * 300]
@@ -172,6 +178,21 @@ def test_who_was_behind_others_moves_up_when_they_go_even_while_answering(
         running.job = None
         assert people.read([*third, 5]) == (slot, len(third))
         assert people.read([*second, 5])[1] == len(second)
+
+
+def test_an_answer_moves_up_where_the_cells_run_out(tmp_path: Path, scanned: list[int]) -> None:
+    with reader(tmp_path, LIMIT) as people:
+        size = people.size(people.read([1, 40, 41])[0])
+    with reader(tmp_path, size) as people:  # no room for more than this
+        people.read([1, *[30] * 400])
+        running, _ = people.read([1, 40, 41])
+        running.job = people.job(running.held)
+        before = people.logits(running, 42)
+        assert scanned[-1] > 400
+        assert people.cache.make_room()
+        after = people.logits(running, 42)
+        assert scanned[-1] == CELLS
+        assert max(abs(a - b) for a, b in zip(before, after, strict=True)) < 1e-3
 
 
 @given(

@@ -12,6 +12,8 @@ from bramble.engine.ways import Way
 
 SMALL_LOSS = 16
 """Tokens that a slot may always drop from its end to go on in place: recomputing them costs one short step."""
+MANY_CELLS = 256
+"""From so many cells on that become free it pays to move what may lie behind them."""
 
 
 class Cells:
@@ -95,13 +97,14 @@ class Cells:
             self.forget(slot)
             self._balance()
 
-    def close_ranks(self, freed: int) -> None:
-        """Move what is no more than the cells just `freed` into the first free ones, running answers too.
+    def close_ranks(self, before: int) -> None:
+        """Where many of the cells that were `used` before are free, move whoever may lie behind them, running or not.
 
-        A step scans all cells up to the last in use, and what was placed behind others stays there when they go. Not
-        where a part of the state cannot be dropped or is not kept.
+        A step scans all cells up to the last in use, and what was placed behind others stays there when they go.
+        Nothing is moved that is more than what is free, or where the model cannot drop a part or does not keep one.
         """
-        if not self._moves:
+        freed = before - self.used()
+        if freed < MANY_CELLS or not self._moves:
             return
         moving = [slot for slot in self.slots if 0 < len(slot.held) <= freed]
         there = [slot for slot in self.slots if slot.held and slot not in moving]

@@ -16,8 +16,6 @@ NO_TOKEN = -1
 """Stands for whatever is asked next."""
 LONG_ROWS = 256
 """From so many missing tokens on it pays to clear the cache of idle prefixes even where that loses older ones."""
-MANY_CELLS = 256
-"""From so many free cells on it pays to move what may lie behind them."""
 
 
 class PrefixCache:
@@ -71,18 +69,16 @@ class PrefixCache:
             own = slot.conversation == conversation
             slot.conversation = conversation
             slot.answered = min(slot.answered, len(slot.held)) if own else 0
-            if not self._context.recurrent:
-                self._make_way(slot, rows=len(tokens) - len(slot.held))
-                freed = used - self._cells.used()
-                if freed >= MANY_CELLS:
-                    self._cells.close_ranks(freed)
+            self._make_way(slot, rows=len(tokens) - len(slot.held))
+            self._cells.close_ranks(used)
         return slot
 
     def _make_way(self, slot: Slot, *, rows: int) -> None:
         """Each row that is computed from here on would scan past the cells of idle prefixes."""
-        for other in self._cells.idle():
-            if other is not slot:
-                self._cells.set_aside(other, evict=rows >= LONG_ROWS)
+        if not self._context.recurrent:
+            for other in self._cells.idle():
+                if other is not slot:
+                    self._cells.set_aside(other, evict=rows >= LONG_ROWS)
 
     def _place(self, tokens: list[int], conversation: str) -> Slot | None:
         idle = self._cells.idle()
@@ -133,8 +129,10 @@ class PrefixCache:
         """
         for slot in self._cells.idle():
             if slot.held:
+                used = self._cells.used()
                 self._cells.set_aside(slot)
                 self._cells.forget(slot)
+                self._cells.close_ranks(used)
                 return True
         active = [s for s in self.slots if s.job is not None and not s.parked]
         if len(active) < 2:
