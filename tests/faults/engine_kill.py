@@ -4,6 +4,7 @@ import math
 import random
 import re
 import time
+from collections.abc import Awaitable, Callable
 from typing import TypedDict
 
 from aiohttp import ClientSession
@@ -17,6 +18,8 @@ from tests.page import Page, page
 
 TOKENS = 96
 SETTINGS = ("chat.temperature=0", f"chat.max_tokens={TOKENS}")
+PIECES = 6
+"""A fast machine says so much in ten, where the starter repeats itself."""
 TIE = 1.0
 """Nats between two tokens that count as equally likely. A prefix that is computed anew changes the last bits, and the
 4-bit starter makes much of them: of 96 gaps between its two likeliest tokens 90 % moved by less than 0.13, one by
@@ -76,7 +79,7 @@ async def _die(
     text = question()
     await one.state(phase="ready")
     said = await one.say(text)
-    await one.piece(random.randint(1, 12))
+    await one.piece(random.randint(1, PIECES))
     engine_of(live).kill()
     died, pause, before = time.monotonic(), 0.0, None
     while (frame := await one.receive())["type"] != "done":
@@ -99,18 +102,46 @@ async def _die(
 async def _compare(http: ClientSession, url: str, text: str, before: str, rest: str) -> bool:
     """Hold what followed the seam against a new completion. Returns whether they part at a near-tie."""
     prompt = PROMPT.format(Config().chat.system_prompt, text) + before
-    fresh = await _complete(http, url, prompt)
-    if fresh["text"].startswith(rest):
-        return False
-    if rest.startswith(fresh["text"]):
-        gap = await _gap_of_end(http, url, prompt + fresh["text"], rest[len(fresh["text"]) :])
-    else:
-        gap = _gap(fresh["logprobs"], rest)
-    assert gap < TIE, f"{gap:.2f} nats: {before[-40:]!r} goes on {rest!r}, not {fresh['text']!r}"
-    return True
+    gaps = [await _parting(http, url, read, prompt, rest) for read in (_whole, _line_by_line)]
+    gap, fresh = min(gaps)
+    assert gap < TIE, f"{gap:.2f} nats: {before[-40:]!r} goes on {rest!r}, not {fresh!r}"
+    return gap > 0
 
 
-async def _complete(http: ClientSession, url: str, prompt: str, **options: object) -> Choice:
+Read = Callable[[ClientSession, str, str], Awaitable[list[int]]]
+"""How a text becomes tokens; an answer goes on from the model's own, which nobody is told."""
+
+
+async def _whole(http: ClientSession, url: str, text: str) -> list[int]:
+    """As the model reads it."""
+    async with http.post(f"{url}/tokenize", json={"content": text}) as response:
+        return (await response.json())["tokens"]
+
+
+async def _line_by_line(http: ClientSession, url: str, text: str) -> list[int]:
+    """As the starter may write it: an empty line is one token when it reads, two when it writes."""
+    first, *others = text.split("\n")
+    tokens = await _whole(http, url, first)
+    for line in others:
+        tokens += [*await _whole(http, url, "\n"), *(await _whole(http, url, line) if line else ())]
+    return tokens
+
+
+async def _parting(
+    http: ClientSession, url: str, read: Read, prompt: str, rest: str
+) -> tuple[float, str]:
+    """The gap in nats where a completion and what was said part, 0 where they do not; and the completion."""
+    fresh = await _complete(http, url, await read(http, url, prompt))
+    text = fresh["text"]
+    if text.startswith(rest):
+        return 0.0, text
+    if rest.startswith(text):
+        tokens = await read(http, url, prompt + text)
+        return await _gap_of_end(http, url, tokens, rest[len(text) :]), text
+    return _gap(fresh["logprobs"], rest), text
+
+
+async def _complete(http: ClientSession, url: str, prompt: list[int], **options: object) -> Choice:
     greedy = {"max_tokens": TOKENS, "temperature": 0, "logprobs": 10}
     async with http.post(
         f"{url}/v1/completions", json={"prompt": prompt, **greedy, **options}
@@ -120,10 +151,9 @@ async def _complete(http: ClientSession, url: str, prompt: str, **options: objec
     return choice
 
 
-async def _gap_of_end(http: ClientSession, url: str, prompt: str, rest: str) -> float:
+async def _gap_of_end(http: ClientSession, url: str, prompt: list[int], rest: str) -> float:
     """The gap in nats between the end of a text and going on so. The end is told as an empty token."""
-    async with http.post(f"{url}/tokenize", json={"content": "<|im_end|>"}) as response:
-        (end,) = (await response.json())["tokens"]
+    (end,) = await _whole(http, url, "<|im_end|>")
     instead = await _complete(http, url, prompt, max_tokens=1, logit_bias={str(end): -100})
     (top,) = instead["logprobs"]["top_logprobs"]
     others = [value for name, value in top.items() if name and rest.startswith(name)]
