@@ -1,6 +1,7 @@
 """The cells of a context: what slots hold leaves the cache, comes back, is cut, moved, copied, forgotten."""
 
 import time
+from itertools import accumulate
 
 from bramble.engine.aside import Aside, Prefix
 from bramble.engine.checkpoints import Checkpoint, Checkpoints
@@ -48,13 +49,13 @@ class Cells:
         others = (common_prefix(slot.held, o.held) for o in self.slots if o is not slot)
         return len(slot.held) - max(others, default=0)
 
-    def used(self) -> int:
+    def in_use(self) -> int:
         """How many cells hold something: what slots have in common is there once."""
-        used, before = 0, list[list[int]]()
+        total, seen = 0, list[list[int]]()
         for slot in self.slots:
-            used += len(slot.held) - max((common_prefix(slot.held, b) for b in before), default=0)
-            before.append(slot.held)
-        return used
+            total += len(slot.held) - max((common_prefix(slot.held, s) for s in seen), default=0)
+            seen.append(slot.held)
+        return total
 
     def forget(self, slot: Slot) -> None:
         """Drop all of a slot's cells."""
@@ -98,17 +99,21 @@ class Cells:
             self._balance()
 
     def close_ranks(self, before: int) -> None:
-        """Where many of the cells that were `used` before are free, move whoever may lie behind them, running or not.
+        """Where many of the cells that were `in_use` before are free, move whoever may lie behind them, running or not.
 
         A step scans all cells up to the last in use, and what was placed behind others stays there when they go.
-        Nothing is moved that is more than what is free, or where the model cannot drop a part or does not keep one.
+        The shortest move, as many as what is free holds at once: what they have in common is there twice meanwhile.
+        Nobody does where the model cannot drop a part of a sequence or does not keep one.
         """
-        freed = before - self.used()
+        freed = before - self.in_use()
         if freed < MANY_CELLS or not self._moves:
             return
-        moving = [slot for slot in self.slots if 0 < len(slot.held) <= freed]
-        there = [slot for slot in self.slots if slot.held and slot not in moving]
-        for slot in moving:
+        holders = sorted(
+            (slot for slot in self.slots if slot.held), key=lambda slot: len(slot.held)
+        )
+        moving = sum(end <= freed for end in accumulate(len(slot.held) for slot in holders))
+        there = holders[moving:]
+        for slot in holders[:moving]:
             if self._move(slot):
                 self._join(slot, there)
                 there.append(slot)

@@ -63,14 +63,14 @@ class PrefixCache:
 
     def place(self, tokens: list[int], conversation: str = "") -> Slot | None:
         """An idle slot that holds as much of `tokens` as there is, and nothing else; None if all are taken."""
-        used = self._cells.used()
+        in_use = self._cells.in_use()
         slot = self._place(tokens, conversation)
         if slot is not None:
             own = slot.conversation == conversation
             slot.conversation = conversation
             slot.answered = min(slot.answered, len(slot.held)) if own else 0
             self._make_way(slot, rows=len(tokens) - len(slot.held))
-            self._cells.close_ranks(used)
+            self._cells.close_ranks(in_use)
         return slot
 
     def _make_way(self, slot: Slot, *, rows: int) -> None:
@@ -129,10 +129,10 @@ class PrefixCache:
         """
         for slot in self._cells.idle():
             if slot.held:
-                used = self._cells.used()
+                in_use = self._cells.in_use()
                 self._cells.set_aside(slot)
                 self._cells.forget(slot)
-                self._cells.close_ranks(used)
+                self._cells.close_ranks(in_use)
                 return True
         active = [s for s in self.slots if s.job is not None and not s.parked]
         if len(active) < 2:
